@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace mlpipe::engine {
+
+// The states of a task.
+//
+//                    +------------------------ retry_wait <----------------------+
+//                    v                                                           |
+//   waiting -----> ready -----> starting -----> running -----+--> succeeded      |
+//      |             |             |               |         +--> failed         |
+//      |             |             +----+----------+         +--> (retry) -------+
+//      |             |                  v                    |
+//      |             |              stopping ----------------+--> cancelled
+//      +-------------+--> skipped (something it needs did not succeed, or `when` is false; or left out of the run)
+//      +-------------+--> cancelled (the run was cancelled, or failed fast, before it started)
+//
+// waiting     something it needs has not ended
+// ready       all it needs has ended well; waits for a free slot, resources or a place in its pools
+// starting    its attempt is recorded and handed to the runner: image, container, mounts
+// running     its container runs; the time-out counts from here
+// stopping    asked to end (time-out or cancel); its end is still to come
+// retry_wait  the attempt failed, another follows at a deadline
+// the rest    final
+enum class TaskState { waiting, ready, starting, running, stopping, retry_wait, succeeded, failed, skipped, cancelled };
+constexpr std::size_t k_task_states = 10;
+
+enum class RunState { running, succeeded, failed, cancelled };
+
+constexpr bool is_final(TaskState state) {
+  return state == TaskState::succeeded || state == TaskState::failed || state == TaskState::skipped ||
+         state == TaskState::cancelled;
+}
+// Does an attempt of the task exist that has not ended?
+constexpr bool is_active(TaskState state) {
+  return state == TaskState::starting || state == TaskState::running || state == TaskState::stopping;
+}
+
+std::string_view to_string(TaskState state);
+std::string_view to_string(RunState state);
+
+// How many tasks are in each state.
+using StateCounts = std::array<std::size_t, k_task_states>;
+
+}  // namespace mlpipe::engine

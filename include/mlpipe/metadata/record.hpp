@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mlpipe/engine/ports.hpp"
+
+namespace mlpipe::metadata {
+
+// What is known of a run when it begins.
+struct RunStart {
+  std::string id;
+  std::string root;
+  std::string spec_digest;
+  std::string spec_file;
+  std::string command_line;
+  std::string mlpipe_version;
+  std::string engine;      // EngineInfo::name
+  std::string host;
+  std::string git_commit;  // of the pipeline's folder; empty when it is in none
+  bool git_dirty = false;
+  WallTime created{};
+};
+
+// The SQLite record of one run: an engine::Record that writes to `<root>/.mlpipe/metadata.db` (WAL, synchronous FULL).
+class RunRecord : public engine::Record {
+ public:
+  // Run, tasks and arguments in one transaction. A run of that id exists: conflict.
+  virtual Result<> begin(const RunStart& start, const plan::Plan& plan) = 0;
+  // The images resolved for the run, by reference as written.
+  struct ResolvedImage {
+    std::string reference;
+    std::string id;
+    std::string digest;
+  };
+  virtual Result<> record_images(const std::vector<ResolvedImage>& images) = 0;
+};
+
+// Opens or creates the database; migrates an older schema in one transaction. A newer schema, a foreign or a corrupt file:
+// an Error that names the file and says what to do; it is not touched. Full disk: no_space.
+Result<std::unique_ptr<RunRecord>> open_record(const std::filesystem::path& database);
+
+}  // namespace mlpipe::metadata

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mlpipe/base/result.hpp"
+#include "mlpipe/spec/model.hpp"
+
+namespace mlpipe::spec {
+
+struct ReadOptions {
+  std::vector<std::filesystem::path> component_path;  // where bare component names are looked for
+};
+
+// What reading gave: every mistake found, and the spec when none of them is an error.
+struct ReadPipeline {
+  std::optional<PipelineSpec> spec;
+  Diagnostics diagnostics;
+  std::vector<SourceFile> sources;  // for render(); spec->sources is the same list
+};
+
+// Reads the pipeline at `path` with all the components it names, checks types and wiring, and reports all mistakes at once.
+// An Error only when the file itself cannot be read (absent, a folder, not permitted, too large).
+Result<ReadPipeline> read_pipeline(const std::filesystem::path& path, const ReadOptions& options);
+
+// The same for text already in memory; relative paths are taken from `directory`.
+ReadPipeline read_pipeline_text(std::string text, std::string name, const std::filesystem::path& directory,
+                                const ReadOptions& options);
+
+// A component.yaml by itself, for `component show`; the same kinds of diagnostics.
+struct ReadComponent {
+  std::optional<ComponentSpec> component;
+  Diagnostics diagnostics;
+  std::vector<SourceFile> sources;
+};
+Result<ReadComponent> read_component(const std::filesystem::path& path);
+
+}  // namespace mlpipe::spec

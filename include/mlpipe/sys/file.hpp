@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "mlpipe/base/result.hpp"
+
+namespace mlpipe::sys {
+
+constexpr std::uint64_t k_no_limit = UINT64_MAX;
+
+// The whole of a regular file. Longer than `max_bytes`: invalid_input that names both sizes, nothing read into memory.
+// A folder, a FIFO or a device is invalid_input, said so.
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes = k_no_limit);
+
+enum class Durable { no, yes };  // yes: fsync of the file and of its folder
+
+// Replaces `path` with `text`: a reader sees the old file or the new one, whole. Mode 0644 less the umask.
+Result<> write_file_atomically(const std::filesystem::path& path, std::string_view text, Durable durable);
+
+// mkdir -p; existing folders are fine.
+Result<> make_directories(const std::filesystem::path& path);
+
+// rename(2), then fsync of the target's folder when durable. Never replaces: an existing target is a conflict.
+Result<> rename_into_place(const std::filesystem::path& from, const std::filesystem::path& to, Durable durable);
+
+Result<> fsync_path(const std::filesystem::path& path);
+
+// rm -rf that does not follow links; makes folders writable where it has to. A path that is not there is fine.
+Result<> remove_tree(const std::filesystem::path& path);
+
+// Bytes free for us on the file system that holds `path` (or its nearest existing parent).
+Result<std::uint64_t> free_space(const std::filesystem::path& path);
+
+// Points the symlink `link` at `target` in one step, replacing what it pointed at.
+Result<> replace_symlink(const std::filesystem::path& target, const std::filesystem::path& link);
+
+}  // namespace mlpipe::sys
