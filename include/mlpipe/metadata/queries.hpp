@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +27,14 @@ struct RunRow {
   Value arguments = Value::Struct{};
   std::string root;            // pipeline root, absolute
   std::string spec_digest;
+  std::string spec_file;
   std::string command_line;    // as it was started, secrets are never part of it
+  std::string mlpipe_version;
+  std::string engine;          // "docker 20.10.24", ...
+  std::string host;
+  std::string git_commit;      // of the pipeline's folder; empty when it is in none
+  bool git_dirty = false;
+  std::map<std::string, std::string> labels;
 };
 
 struct AttemptRow {
@@ -33,6 +42,7 @@ struct AttemptRow {
   std::string container;  // its deterministic name
   std::string state;      // running state or the end: "running", "succeeded", "user_exit", ...
   int exit_code = 0;
+  bool oom_killed = false;
   std::string message;
   std::string hint;
   std::optional<WallTime> started;   // handed to the runner
@@ -53,6 +63,18 @@ struct TaskRow {
   engine::TaskData outputs;
 };
 
+// One transition, of a task or (task empty) of the run.
+struct EventRow {
+  std::int64_t number = 0;  // 1, 2, ... in the order they happened
+  WallTime at{};
+  std::string task;  // path
+  int attempt = 0;
+  std::string from;
+  std::string to;
+  std::string reason;
+  std::optional<std::chrono::milliseconds> retry_in;
+};
+
 // Reads the record of one pipeline root; works beside a running mlpipe (WAL). One thread at a time.
 class Queries {
  public:
@@ -61,10 +83,17 @@ class Queries {
   virtual Result<std::vector<RunRow>> runs(std::size_t limit) = 0;
   // An exact id, a unique prefix, or "latest". not_found (with near names), conflict when a prefix fits several (lists them).
   virtual Result<RunRow> find_run(const std::string& reference) = 0;
+  // The tasks of the run with that exact id, in the order of its plan. `inputs` are those of the latest attempt.
   virtual Result<std::vector<TaskRow>> tasks(const std::string& run_id) = 0;
+  // What happened to the run with that exact id after event `after`, in order; of one task when `task` is not empty.
+  virtual Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task, std::int64_t after) = 0;
 };
 
-// Opens `database` for reading. not_found when there is none: no run was ever started on that root.
-Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& database);
+// Tells whether a process holds the lock of a run.
+using IsRunning = std::function<bool(const std::string& run_id)>;
+
+// Opens `database` for reading, also beside a writer and on a read-only disk. not_found when there is none: no run was ever
+// started on that root. `is_running` is asked about runs whose state says running.
+Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& database, IsRunning is_running);
 
 }  // namespace mlpipe::metadata

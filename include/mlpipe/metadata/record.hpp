@@ -27,9 +27,9 @@ struct RunStart {
 // The SQLite record of one run: an engine::Record that writes to `<root>/.mlpipe/metadata.db` (WAL, synchronous FULL).
 class RunRecord : public engine::Record {
  public:
-  // Run, tasks and arguments in one transaction. A run of that id exists: conflict.
+  // Run, tasks and arguments in one transaction. A run of that id exists: conflict. Borrows `plan` until the record goes.
   virtual Result<> begin(const RunStart& start, const plan::Plan& plan) = 0;
-  // The images resolved for the run, by reference as written.
+  // The images resolved for the run. `reference` as TaskRow::image has it: the image as written, or the folder it is built from.
   struct ResolvedImage {
     std::string reference;
     std::string id;

@@ -1,0 +1,304 @@
+#include "mlpipe/metadata/record.hpp"
+
+#include <cmath>
+
+#include "metadata/schema.hpp"
+#include "mlpipe/engine/naming.hpp"
+
+namespace mlpipe::metadata {
+namespace {
+
+using engine::TaskState;
+using engine::Transition;
+
+constexpr std::string_view k_metrics_type = "system.Metrics";
+
+// The image as the user wrote it: the reference, or the folder it is built from; nothing for an importer.
+std::string image_as_written(const spec::ComponentSpec& component) {
+  const spec::ContainerSpec* container = component.container();
+  if (container == nullptr) return "";
+  if (!container->build_context.empty()) return container->build_context.string();
+  std::string text;
+  for (const spec::Template::Part& part : container->image.parts) {
+    if (const auto* literal = std::get_if<std::string>(&part)) text += *literal;
+    else text += fmt::format("${{{{ {} }}}}", std::get<spec::Expression>(part).text());
+  }
+  return text;
+}
+
+// Stops at the first failure: what follows is not run.
+class Steps final {
+ public:
+  template <class Step>
+  Steps& then(Step&& step) {
+    if (result_) result_ = step();
+    return *this;
+  }
+  Result<> result() { return std::move(result_); }
+
+ private:
+  Result<> result_;
+};
+
+class SqliteRunRecord final : public RunRecord {
+ public:
+  static Result<std::unique_ptr<RunRecord>> open(const std::filesystem::path& file) {
+    Result<std::unique_ptr<Database>> database = open_for_writing(file);
+    if (!database) return Failure(std::move(database).error());
+    std::unique_ptr<SqliteRunRecord> record(new SqliteRunRecord(std::move(*database)));
+    if (Result<> prepared = record->prepare_all(); !prepared) return Failure(std::move(prepared).error());
+    return record;
+  }
+
+  Result<> begin(const RunStart& start, const plan::Plan& plan) override {
+    Result<> begun = in_transaction([&] { return write_run(start, plan); });
+    if (!begun) return within(fmt::format("recording the beginning of run {}", start.id), std::move(begun).error());
+    run_id_ = start.id;
+    plan_ = &plan;
+    counts_ = {};
+    counts_[static_cast<std::size_t>(TaskState::waiting)] = plan.size();
+    return {};
+  }
+
+  Result<> record_images(const std::vector<ResolvedImage>& images) override {
+    Result<> recorded = in_transaction([&]() -> Result<> {
+      for (const ResolvedImage& image : images) {
+        Result<> added = insert_image_.run(run_, image.reference, image.id, image.digest);
+        if (!added) return added;
+      }
+      return {};
+    });
+    if (!recorded) return within("recording the images of the run", std::move(recorded).error());
+    return {};
+  }
+
+  Result<> commit(std::span<const Transition> transitions) override {
+    if (transitions.empty()) return {};
+    engine::StateCounts counts = counts_;
+    std::int64_t event = next_event_;
+    Result<> recorded = in_transaction([&]() -> Result<> {
+      for (const Transition& transition : transitions) {
+        --counts[static_cast<std::size_t>(transition.from)];
+        ++counts[static_cast<std::size_t>(transition.to)];
+        if (Result<> written = write(transition, event++); !written) return written;
+      }
+      return write_counts(counts);
+    });
+    if (!recorded) return within("recording the progress of the run", std::move(recorded).error());
+    counts_ = counts;
+    next_event_ = event;
+    return {};
+  }
+
+  Result<> finish(engine::RunState state, WallTime at) override {
+    Result<> recorded = in_transaction([&] {
+      return Steps()
+          .then([&] { return update_run_.run(run_, engine::to_string(state), at); })
+          .then([&] {
+            return insert_event_.run(run_, next_event_, at, k_no_task, 0, engine::to_string(engine::RunState::running),
+                                     engine::to_string(state), "", k_no_delay);
+          })
+          .result();
+    });
+    if (!recorded) return within("recording the end of the run", std::move(recorded).error());
+    ++next_event_;
+    return {};
+  }
+
+ private:
+  static constexpr std::optional<std::int64_t> k_no_task{};
+  static constexpr std::optional<std::chrono::milliseconds> k_no_delay{};
+
+  explicit SqliteRunRecord(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+  Result<> prepare_all() {
+    struct Entry { Statement* statement; const char* sql; };
+    const Entry entries[] = {
+        {&insert_run_,
+         "INSERT INTO runs (id, pipeline, state, created, root, spec_file, spec_digest, command_line, mlpipe_version, engine, host, "
+         "git_commit, git_dirty, tasks, waiting) VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13) "
+         "ON CONFLICT (id) DO NOTHING RETURNING run"},
+        {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
+        {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
+        {&insert_image_, "INSERT OR REPLACE INTO images VALUES (?1, ?2, ?3, ?4)"},
+        {&insert_task_, "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', '')"},
+        {&insert_event_, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
+        {&update_task_, "UPDATE tasks SET state = ?3, reason = ?4 WHERE run = ?1 AND task = ?2"},
+        {&insert_attempt_,
+         "INSERT INTO attempts (run, task, attempt, container, state, started) VALUES (?1, ?2, ?3, ?4, 'starting', ?5)"},
+        {&update_attempt_,
+         "UPDATE attempts SET state = ?4, running = coalesce(?5, running) WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
+        {&end_attempt_,
+         "UPDATE attempts SET state = ?4, exit_code = ?5, oom_killed = ?6, message = ?7, hint = ?8, finished = ?9 "
+         "WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
+        {&insert_parameter_, "INSERT INTO parameters VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+        {&insert_artifact_, "INSERT INTO artifacts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
+        {&insert_metric_, "INSERT INTO metrics VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+        {&update_counts_,
+         "UPDATE runs SET waiting = ?2, ready = ?3, starting = ?4, running = ?5, stopping = ?6, retry_wait = ?7, "
+         "succeeded = ?8, failed = ?9, skipped = ?10, cancelled = ?11 WHERE run = ?1"},
+        {&update_run_, "UPDATE runs SET state = ?2, finished = ?3 WHERE run = ?1"},
+    };
+    for (const Entry& entry : entries) {
+      Result<Statement> statement = database_->prepare(entry.sql);
+      if (!statement) return Failure(std::move(statement).error());
+      *entry.statement = std::move(*statement);
+    }
+    return {};
+  }
+
+  template <class Body>
+  Result<> in_transaction(Body&& body) {
+    Result<Transaction> transaction = Transaction::begin(*database_, Transaction::Kind::write);
+    if (!transaction) return Failure(std::move(transaction).error());
+    Result<> done = body();
+    if (!done) return done;
+    return transaction->commit();
+  }
+
+  // ---- begin ----
+
+  Result<> write_run(const RunStart& start, const plan::Plan& plan) {
+    insert_run_.query(start.id, plan.spec().name, start.created, start.root, start.spec_file, start.spec_digest,
+                      start.command_line, start.mlpipe_version, start.engine, start.host, start.git_commit, start.git_dirty,
+                      static_cast<std::uint64_t>(plan.size()));
+    const Result<bool> inserted = insert_run_.step();
+    if (!inserted) return Failure(inserted.error());
+    if (!*inserted) {
+      return fail_with_hint(ErrorCode::conflict, fmt::format("record {}: a run {} exists already", database_->file().string(), start.id),
+                            "choose another --run-id, or leave it out");
+    }
+    run_ = insert_run_.integer(0);
+    insert_run_.reset();
+    next_event_ = 1;
+    return Steps()
+        .then([&] { return write_arguments(plan); })
+        .then([&] { return write_labels(plan.spec()); })
+        .then([&] { return write_tasks(plan); })
+        .then([&] {
+          return insert_event_.run(run_, next_event_++, start.created, k_no_task, 0, "",
+                                   engine::to_string(engine::RunState::running), "", k_no_delay);
+        })
+        .result();
+  }
+
+  Result<> write_arguments(const plan::Plan& plan) {
+    for (const auto& [name, value] : plan.arguments()) {
+      if (Result<> added = insert_argument_.run(run_, name, to_json(value)); !added) return added;
+    }
+    return {};
+  }
+
+  Result<> write_labels(const spec::PipelineSpec& spec) {
+    for (const auto& [name, value] : spec.labels) {
+      if (Result<> added = insert_label_.run(run_, name, value); !added) return added;
+    }
+    return {};
+  }
+
+  Result<> write_tasks(const plan::Plan& plan) {
+    for (std::uint32_t number = 0; number < plan.size(); ++number) {
+      const plan::TaskId id{number};
+      const spec::ComponentSpec& component = plan.component(id);
+      Result<> added = insert_task_.run(run_, number, plan.task(id).path(), component.name, image_as_written(component));
+      if (!added) return added;
+    }
+    return {};
+  }
+
+  // ---- commit ----
+
+  Result<> write(const Transition& transition, std::int64_t event) {
+    const auto task = static_cast<std::uint32_t>(transition.task);
+    return Steps()
+        .then([&] {
+          return insert_event_.run(run_, event, transition.at, std::optional<std::int64_t>(task), transition.attempt,
+                                   engine::to_string(transition.from), engine::to_string(transition.to), transition.reason,
+                                   transition.retry_in);
+        })
+        .then([&] { return update_task_.run(run_, task, engine::to_string(transition.to), transition.reason); })
+        .then([&] { return write_attempt(transition, task); })
+        .result();
+  }
+
+  Result<> write_attempt(const Transition& transition, std::uint32_t task) {
+    const int attempt = transition.attempt;
+    if (attempt == 0) return {};
+    if (transition.result != nullptr) return write_result(transition, task);
+    switch (transition.to) {
+      case TaskState::starting: {
+        const std::string container = engine::container_name(run_id_, plan_->task(transition.task).path(), attempt);
+        Result<> intent = insert_attempt_.run(run_, task, attempt, container, transition.at);
+        if (!intent || transition.inputs == nullptr) return intent;
+        return write_data(*transition.inputs, task, attempt, "input");
+      }
+      case TaskState::running:
+        return update_attempt_.run(run_, task, attempt, "running", std::optional<WallTime>(transition.at));
+      case TaskState::stopping:
+        return update_attempt_.run(run_, task, attempt, "stopping", std::optional<WallTime>());
+      default: return {};
+    }
+  }
+
+  Result<> write_result(const Transition& transition, std::uint32_t task) {
+    const engine::AttemptResult& result = *transition.result;
+    const int attempt = transition.attempt;
+    return Steps()
+        .then([&] {
+          return end_attempt_.run(run_, task, attempt, engine::to_string(result.end), result.exit_code, result.oom_killed,
+                                  result.message, result.hint, transition.at);
+        })
+        .then([&] { return write_data(result.outputs, task, attempt, "output"); })
+        .then([&] { return write_metrics(result.outputs, task, attempt); })
+        .result();
+  }
+
+  Result<> write_data(const engine::TaskData& data, std::uint32_t task, int attempt, std::string_view direction) {
+    for (const auto& [name, value] : data.parameters) {
+      Result<> added = insert_parameter_.run(run_, task, attempt, direction, name, to_json(value));
+      if (!added) return added;
+    }
+    for (const auto& [name, artifact] : data.artifacts) {
+      Result<> added = insert_artifact_.run(run_, task, attempt, direction, name, artifact.name, artifact.type, artifact.uri,
+                                            artifact.digest, artifact.bytes, artifact.is_folder, to_json(artifact.metadata));
+      if (!added) return added;
+    }
+    return {};
+  }
+
+  Result<> write_metrics(const engine::TaskData& outputs, std::uint32_t task, int attempt) {
+    for (const auto& [output, artifact] : outputs.artifacts) {
+      if (artifact.type != k_metrics_type || !artifact.metadata.is_struct()) continue;
+      for (const auto& [name, value] : artifact.metadata.as_struct()) {
+        // SQLite stores NaN as NULL; the metadata keeps it.
+        if (!value.is_number() || std::isnan(value.as_double())) continue;
+        if (Result<> added = insert_metric_.run(run_, task, attempt, output, name, value.as_double()); !added) return added;
+      }
+    }
+    return {};
+  }
+
+  Result<> write_counts(const engine::StateCounts& counts) {
+    const auto of = [&](TaskState state) { return static_cast<std::uint64_t>(counts[static_cast<std::size_t>(state)]); };
+    return update_counts_.run(run_, of(TaskState::waiting), of(TaskState::ready), of(TaskState::starting),
+                              of(TaskState::running), of(TaskState::stopping), of(TaskState::retry_wait),
+                              of(TaskState::succeeded), of(TaskState::failed), of(TaskState::skipped),
+                              of(TaskState::cancelled));
+  }
+
+  std::unique_ptr<Database> database_;  // before the statements: they must go first
+  Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_, insert_attempt_,
+      update_attempt_, end_attempt_, insert_parameter_, insert_artifact_, insert_metric_, update_counts_, update_run_;
+
+  std::int64_t run_ = 0;  // the run's number in the database
+  std::string run_id_;
+  const plan::Plan* plan_ = nullptr;
+  engine::StateCounts counts_{};
+  std::int64_t next_event_ = 1;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RunRecord>> open_record(const std::filesystem::path& database) { return SqliteRunRecord::open(database); }
+
+}  // namespace mlpipe::metadata

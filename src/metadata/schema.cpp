@@ -1,0 +1,91 @@
+#include "metadata/schema.hpp"
+
+namespace mlpipe::metadata {
+namespace {
+
+Result<> set_version(Database& database, std::int64_t version) {
+  return database.execute(fmt::format("PRAGMA user_version = {}", version).c_str());
+}
+
+// A whole copy of the database as it is, which an older mlpipe can read.
+Result<> copy_beside(Database& database, std::int64_t version) {
+  const std::filesystem::path copy = fmt::format("{}.version-{}", database.file().string(), version);
+  std::error_code ignored;
+  std::filesystem::remove(copy, ignored);  // of an earlier try; VACUUM INTO wants to make it
+  Result<Statement> vacuum = database.prepare("VACUUM INTO ?1");
+  if (!vacuum) return Failure(std::move(vacuum).error());
+  if (Result<> done = vacuum->run(copy.string()); !done) {
+    std::filesystem::remove(copy, ignored);
+    return within(fmt::format("copying it to {} before its migration", copy.string()), std::move(done).error());
+  }
+  return {};
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() { return {}; }
+
+Result<SchemaState> check_schema(Database& database, std::int64_t version) {
+  const Result<std::int64_t> application = database.number("PRAGMA application_id");
+  if (!application) return Failure(application.error());
+  const Result<std::int64_t> found = database.number("PRAGMA user_version");
+  if (!found) return Failure(found.error());
+  // Reads the whole schema, so a damaged one shows here.
+  const Result<std::int64_t> tables = database.number("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return Failure(tables.error());
+
+  const std::string file = database.file().string();
+  if (*application == 0 && *found == 0 && *tables == 0) return SchemaState::absent;
+  if (*application != k_application_id) {
+    return fail_with_hint(ErrorCode::conflict, fmt::format("record {}: it is an SQLite database of another program", file),
+                          "nothing in it was changed; choose another root with --root, or move the file away");
+  }
+  if (*found > version) {
+    return fail_with_hint(ErrorCode::conflict,
+                          fmt::format("record {}: it was written by a newer mlpipe (schema version {}, this one knows up to {})",
+                                      file, *found, version),
+                          "nothing in it was changed; use the newer mlpipe, or another root with --root");
+  }
+  if (*found < 1) return fail(ErrorCode::io, "record {}: schema version {} does not exist; the file is damaged", file, *found);
+  return *found < version ? SchemaState::older : SchemaState::current;
+}
+
+Result<> create_schema(Database& database) {
+  Result<Transaction> transaction = Transaction::begin(database, Transaction::Kind::write);
+  if (!transaction) return Failure(std::move(transaction).error());
+  const Result<SchemaState> state = check_schema(database);
+  if (!state) return Failure(state.error());
+  if (*state != SchemaState::absent) return {};
+  if (Result<> made = database.execute(k_schema_sql); !made) return made;
+  const std::string application = fmt::format("PRAGMA application_id = {}", k_application_id);
+  if (Result<> set = database.execute(application.c_str()); !set) return set;
+  if (Result<> set = set_version(database, k_schema_version); !set) return set;
+  return transaction->commit();
+}
+
+Result<> migrate_schema(Database& database, std::span<const Migration> steps, std::int64_t version) {
+  const Result<std::int64_t> before = database.number("PRAGMA user_version");
+  if (!before) return Failure(before.error());
+  if (Result<> copied = copy_beside(database, *before); !copied) return copied;
+
+  Result<Transaction> transaction = Transaction::begin(database, Transaction::Kind::write);
+  if (!transaction) return Failure(std::move(transaction).error());
+  // Again, now that nobody else can write: another process may have been faster.
+  Result<std::int64_t> at = database.number("PRAGMA user_version");
+  if (!at) return Failure(at.error());
+  for (const Migration& step : steps) {
+    if (step.from != *at) continue;
+    if (Result<> done = database.execute(step.sql); !done) {
+      return within(fmt::format("migrating from schema version {} to {}", *at, *at + 1), std::move(done).error());
+    }
+    ++*at;
+  }
+  if (*at != version) {
+    return fail(ErrorCode::internal, "record {}: no way leads from schema version {} to {}", database.file().string(), *at,
+                version);
+  }
+  if (Result<> set = set_version(database, version); !set) return set;
+  return transaction->commit();
+}
+
+}  // namespace mlpipe::metadata
