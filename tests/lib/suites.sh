@@ -1,0 +1,126 @@
+# shellcheck shell=bash disable=SC2154  # setup.sh sets repo and logs
+#
+# The suites of tests/run. Each builds what it needs and counts what passed and failed; one that cannot run has failed.
+# Sourced after setup.sh.
+
+passed=0
+failed=0
+broken=()
+
+# count SUITE LOG CODE: adds up what a runner said at its end ("100% tests passed, 0 tests failed out of 12" of ctest, or
+# "N passed, N failed"). A runner that counted nothing, or that failed without saying so, counts as one failure.
+count() {
+  local suite="$1" log="$2" code="$3" good=0 bad=0 total
+  if total=$(grep -oE '[0-9]+ tests? failed out of [0-9]+' "$log" | tail -n 1) && [[ -n $total ]]; then
+    bad=${total%% *}
+    good=$((${total##* } - bad))
+  elif total=$(grep -oE '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1) && [[ -n $total ]]; then
+    good=${total%% *}
+    total=${total#*, }
+    bad=${total%% *}
+  fi
+  if ((good + bad == 0 || (code != 0 && bad == 0))); then bad=$((bad + 1)); fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  if ((bad > 0)); then broken+=("$suite: $bad failed, the whole log: $log"); fi
+}
+
+# run_suite SUITE COMMAND...: runs a test runner, shown and logged, and counts.
+run_suite() {
+  local suite="$1" log="$logs/test-$1.log" code=0
+  shift
+  mkdir -p "$logs"
+  say "Testing: $suite"
+  "$@" </dev/null 2>&1 | tee "$log" || code=$?
+  count "$suite" "$log" "$code"
+}
+
+# What does not build has failed; the other suites still run.
+build_or_count() {
+  local preset="$1" code=0
+  (build "$@") || code=$?
+  if ((code == 0)); then return 0; fi
+  failed=$((failed + 1))
+  broken+=("$preset: does not build, the whole log: $logs/build-$preset.log")
+  return 1
+}
+
+suite_dev() { if build_or_count dev; then run_suite dev in_repo ctest --preset dev; fi; }
+suite_release() { if build_or_count release; then run_suite release in_repo ctest --preset release; fi; }
+suite_asan() { if build_or_count asan; then run_suite asan in_repo ctest --preset asan; fi; }
+
+# Threads live in these modules; building the others as well would cost minutes and find nothing.
+suite_tsan() {
+  local targets
+  step configure-tsan "Configuring build/tsan" in_repo cmake --preset tsan
+  mapfile -t targets < <(in_repo ninja -C build/tsan -t targets all |
+    grep -oE '^(sys|engine|metadata|artifact|report|runner|app)_test:' | tr -d : | sort -u)
+  if ((${#targets[@]} == 0)); then
+    failed=$((failed + 1))
+    broken+=("tsan: no test of a threaded module is built")
+    return
+  fi
+  if build_or_count tsan "${targets[@]}"; then run_suite tsan in_repo ctest --preset tsan -E NOT_BUILT; fi
+}
+
+suite_fuzz() {
+  if build_or_count fuzz; then run_suite fuzz fuzz_all "${FUZZ_SECONDS:-15}"; fi
+}
+
+# fuzz_all SECONDS: each fuzzer on a copy of its corpus, so that the tree stays as it is.
+fuzz_all() {
+  local seconds="$1" good=0 bad=0 fuzzer name corpus found="$repo/build/fuzz/findings"
+  mkdir -p "$found"
+  while IFS= read -r fuzzer; do
+    name=$(basename "$fuzzer")
+    corpus=$(mktemp -d)
+    if [[ -d $repo/tests/fuzz/corpus/$name ]]; then cp -r "$repo/tests/fuzz/corpus/$name/." "$corpus/"; fi
+    if "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="$found/$name-" "$corpus" >"$logs/fuzz-$name.log" 2>&1; then
+      good=$((good + 1))
+      echo "ok      $name  $(sed -n 's/^stat::number_of_executed_units: */inputs: /p' "$logs/fuzz-$name.log")"
+    else
+      bad=$((bad + 1))
+      echo "FAILED  $name  (the input is in $found)"
+      tail -n 30 "$logs/fuzz-$name.log" | sed 's/^/    | /'
+    fi
+    rm -rf "$corpus"
+  done < <(find "$repo/build/fuzz/tests" -type f -executable -name '*fuzz*' ! -name '*.so*' | sort)
+  echo "$good passed, $bad failed"
+  ((bad == 0))
+}
+
+suite_components() { run_suite components "$repo/tests/examples/components_test.sh"; }
+
+suite_examples() {
+  local test
+  build_or_count release mlpipe || return 0
+  for test in "$repo"/tests/examples/*_test.sh; do
+    if [[ $test != */components_test.sh ]]; then run_suite "$(basename "$test" _test.sh)" "$test"; fi
+  done
+}
+
+suite_tidy() {
+  ensure_packages clang-tidy-14
+  step configure-dev "Configuring build/dev" in_repo cmake --preset dev
+  run_suite tidy tidy_all
+}
+
+tidy_all() {
+  local good=0 bad=0 file
+  while IFS= read -r file; do
+    if in_repo clang-tidy-14 --quiet -p build/dev "$file" 2>/dev/null; then good=$((good + 1)); else bad=$((bad + 1)); fi
+  done < <(in_repo git ls-files 'src/*.cpp')
+  echo "$good passed, $bad failed"
+  ((bad == 0))
+}
+
+# summarize SECONDS: the last lines of tests/run, and its exit code.
+summarize() {
+  local line
+  echo
+  say "All suites took $(($1 / 60)) min $(($1 % 60)) s"
+  for line in "${broken[@]}"; do printf 'FAILED  %s\n' "$line"; done
+  printf '%d passed, %d failed\n' "$passed" "$failed"
+  ((failed == 0))
+}
