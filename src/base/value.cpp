@@ -1,5 +1,7 @@
 #include "mlpipe/base/value.hpp"
 
+#include <cmath>
+
 #include "mlpipe/base/assert.hpp"
 
 namespace mlpipe {
@@ -10,6 +12,16 @@ const T& checked(const Value::Variant& data) {
   const T* value = std::get_if<T>(&data);
   MLPIPE_ASSERT(value != nullptr);
   return *value;
+}
+
+// Converting the integer would lose digits beyond 2^53: the double's whole part is compared as an integer instead.
+std::partial_ordering order(std::int64_t integer, double number) {
+  if (std::isnan(number)) return std::partial_ordering::unordered;
+  if (number >= 0x1p63) return std::partial_ordering::less;
+  if (number < -0x1p63) return std::partial_ordering::greater;
+  double whole = std::floor(number);
+  if (std::partial_ordering coarse = integer <=> static_cast<std::int64_t>(whole); coarse != 0) return coarse;
+  return whole <=> number;
 }
 
 }  // namespace
@@ -46,11 +58,15 @@ bool Value::bool_or(std::string_view key, bool otherwise) const {
 }
 
 bool Value::operator==(const Value& other) const {
-  if (is_number() && other.is_number()) {
-    if (is_integer() && other.is_integer()) return as_integer() == other.as_integer();
-    return as_double() == other.as_double();
-  }
+  if (is_number() && other.is_number()) return compare_numbers(*this, other) == 0;
   return data_ == other.data_;
+}
+
+std::partial_ordering compare_numbers(const Value& left, const Value& right) {
+  if (left.is_integer() && right.is_integer()) return left.as_integer() <=> right.as_integer();
+  if (left.is_integer()) return order(left.as_integer(), right.as_double());
+  if (right.is_integer()) return 0 <=> order(right.as_integer(), left.as_double());
+  return left.as_double() <=> right.as_double();
 }
 
 }  // namespace mlpipe

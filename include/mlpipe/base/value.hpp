@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -66,6 +67,9 @@ class Value {
  private:
   Variant data_;
 };
+
+// Orders two numbers by their exact values, integers and doubles alike; NaN is unordered. Asking it of anything else aborts.
+std::partial_ordering compare_numbers(const Value& left, const Value& right);
 
 // Compact JSON, struct keys sorted, invalid UTF-8 replaced, integral doubles without ".0".
 std::string to_json(const Value& value);

@@ -15,13 +15,15 @@ namespace mlpipe::spec {
 
 // What a `${{ }}` names: `tasks.split.outputs.train` is {"tasks","split","outputs","train"}.
 // Its root is one of: parameters, tasks, run, item (pipeline scope); inputs, outputs (component scope); executor_input.
+// Parsing gives it only these shapes, and leaves what follows to indexing of the value (`parameters.p.key[0]`):
+//   parameters.P   run.R   item   executor_input   inputs.X[.path|.uri]   outputs.X[.path|.uri]   tasks.T.outputs.O[.path|.uri]
 struct Reference {
   std::vector<std::string> path;
   Where where;
 };
 std::string to_string(const Reference& reference);
 
-// A parsed expression of the language in docs/manual.md (a CEL subset). Immutable; copies share the tree.
+// A parsed expression of the language in docs/expressions.md (a CEL subset). Immutable; copies share the tree.
 class Expression {
  public:
   struct Node;
@@ -43,13 +45,14 @@ class Expression {
 };
 
 // Parses `text`, the part between `${{` and `}}`, found at `where`; a mistake points at its column.
+// Bounded: 64 KiB of text, 100 levels of nesting.
 // tl::expected without Result: mistakes in a spec are Diagnostics (CPP.md, failure form 1).
 tl::expected<Expression, Diagnostic> parse_expression(std::string_view text, Where where);
 
 // Gives the value a reference stands for; an error says why it has none.
 using Lookup = std::function<Result<Value>(const Reference&)>;
 
-// Evaluates; errors (no such key, wrong types, division by zero) name the sub-expression.
+// Evaluates; errors (no such key, wrong types, division by zero) name the sub-expression. Errors of `lookup` pass unchanged.
 Result<Value> evaluate(const Expression& expression, const Lookup& lookup);
 
 // A text with expressions embedded in it.
@@ -83,10 +86,11 @@ struct Word {
   };
   std::variant<Template, Concat, IfPresent> form;
 
-  std::vector<Reference> references() const;
+  std::vector<Reference> references() const;  // of all branches; IfPresent's `input` is not among them
 };
 
 // The argument list that `words` stand for. `present(input)` tells whether the task was given that input.
+// Errors: those of evaluate(), an IfPresent in a Concat that gives more than one word, a word with a NUL byte.
 Result<std::vector<std::string>> expand(const std::vector<Word>& words, const Lookup& lookup,
                                         const std::function<bool(std::string_view)>& present);
 
