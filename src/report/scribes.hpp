@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "mlpipe/report/reporters.hpp"
+#include "report/scribe.hpp"
+
+// The reports of reporters.hpp as Scribes.
+namespace mlpipe::report {
+
+std::unique_ptr<Scribe> make_plain_scribe(ReportOptions options);
+std::unique_ptr<Scribe> make_json_scribe(ReportOptions options);
+
+}  // namespace mlpipe::report
