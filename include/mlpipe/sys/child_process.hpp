@@ -2,9 +2,7 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,14 +52,9 @@ class ChildProcess final {
   friend Result<ChildProcess> spawn(const SpawnRequest&);
   ChildProcess() = default;
 
-  struct Pid {  // moved from: 0
-    pid_t value = 0;
-    Pid() = default;
-    Pid(Pid&& other) noexcept : value(std::exchange(other.value, 0)) {}
-  };
   pid_t pid_ = 0;
-  Pid unreaped_;
-  Fd input_, output_, error_, exit_;
+  Fd input_, output_, error_;
+  Fd exit_;  // a pidfd; held as long as the child is not reaped
 };
 
 // not_found: the program, its #! interpreter or the working folder is not there; permission: it may not be executed;

@@ -15,6 +15,15 @@ constexpr std::uint64_t k_no_limit = UINT64_MAX;
 // A folder, a FIFO or a device is invalid_input, said so.
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes = k_no_limit);
 
+// The same for the file `relative` below `folder`, for what a container wrote: a symlink on the way is invalid_input, so
+// that nothing outside is read, and `relative` may not climb with "..".
+Result<std::string> read_file_beneath(const std::filesystem::path& folder, const std::filesystem::path& relative,
+                                      std::uint64_t max_bytes = k_no_limit);
+
+// An errno of doing something with a file in words: "<doing> <path>: No space left on device", with a hint for what a
+// person can mend (disk or inodes full, read-only file system, foreign owner).
+Failure fail_file(std::string_view doing, const std::filesystem::path& path, int number);
+
 enum class Durable { no, yes };  // yes: fsync of the file and of its folder
 
 // Replaces `path` with `text`: a reader sees the old file or the new one, whole. Mode 0644 less the umask.
