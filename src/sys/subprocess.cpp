@@ -104,7 +104,9 @@ class Conversation final {
 Result<CommandResult> run_command(const std::vector<std::string>& argv, const CommandOptions& options) {
   MLPIPE_ASSERT(!argv.empty());
   const MonotonicTime deadline = std::chrono::steady_clock::now() + options.deadline;
-  SpawnRequest request{.program = {}, .argv = argv, .env = environment_with(options),
+  SpawnRequest request{.program = {},
+                       .argv = argv,
+                       .env = environment_with(options),
                        .working_directory = options.working_directory};
   Result<std::filesystem::path> program = find_program(argv[0], search_path_in(request.env), options.working_directory);
   if (!program) return Failure(std::move(program).error());

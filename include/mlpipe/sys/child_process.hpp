@@ -22,8 +22,8 @@ struct ExitStatus {
 struct SpawnRequest {
   std::filesystem::path program;  // as find_program() gives it
   std::vector<std::string> argv;  // argv[0] is the name the program sees
-  std::vector<std::string> env;   // all of it, "NAME=value"
-  std::filesystem::path working_directory;  // empty: ours
+  std::vector<std::string> env = {};  // all of it, "NAME=value"
+  std::filesystem::path working_directory = {};  // empty: ours
 };
 
 // A child process in a session and process group of its own, so that it cannot reach our terminal and can be signalled

@@ -22,10 +22,10 @@ struct CommandResult {
 };
 
 struct CommandOptions {
-  std::string input;                            // given to its standard input, then end-of-file
+  std::string input = {};                       // given to its standard input, then end-of-file
   std::chrono::milliseconds deadline{30'000};   // then its whole process group is killed
-  std::vector<std::pair<std::string, std::optional<std::string>>> env;  // over ours; nothing: unset
-  std::filesystem::path working_directory;      // empty: ours
+  std::vector<std::pair<std::string, std::optional<std::string>>> env = {};  // over ours; nothing: unset
+  std::filesystem::path working_directory = {};  // empty: ours
   std::size_t max_output = 16 * 1024 * 1024;    // kept of each stream
 };
 
