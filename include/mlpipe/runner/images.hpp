@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mlpipe/base/result.hpp"
+#include "mlpipe/plan/plan.hpp"
+#include "mlpipe/runner/container_engine.hpp"
+
+namespace mlpipe::runner {
+
+struct PreparedImages {
+  std::map<std::string, Image> by_key;      // RunContext::images
+  std::map<std::string, std::string> tags;  // key -> the reference it has in the engine
+};
+
+// Sees to it that the engine has every image the selected tasks name: built, pulled or there already, each resolved once.
+// Several at a time; all that fail are told of in one Error, before any task ran. `progress` is called by one thread at
+// a time. Images named by a parameter are left to the attempts.
+Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
+                                      const sys::StopSignal& stop);
+
+}  // namespace mlpipe::runner

@@ -1,0 +1,206 @@
+#include "app/arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <sstream>
+
+#include "app/exit_code.hpp"
+#include "app/version.hpp"
+#include "mlpipe/base/text.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+const std::map<std::string, EngineChoice> k_engines{{"docker", EngineChoice::docker}, {"process", EngineChoice::process}};
+const std::map<std::string, ProgressStyle> k_styles{{"auto", ProgressStyle::automatic},
+                                                    {"tty", ProgressStyle::terminal},
+                                                    {"plain", ProgressStyle::plain},
+                                                    {"json", ProgressStyle::json}};
+
+template <class T>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, const std::map<std::string, T>& choices,
+                        const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : choices) names.push_back(key);
+  return app
+      .add_option_function<std::string>(name, [&target, choices](const std::string& key) { target = choices.at(key); }, help)
+      ->check(CLI::IsMember(names))
+      ->type_name(join(names, "|"));
+}
+
+void add_root(CLI::App& app, std::string& root) {
+  app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR");
+}
+
+void add_component_path(CLI::App& app, std::vector<std::string>& path) {
+  app.add_option("--component-path", path, "Folder in which bare component names are looked up; may be repeated")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+}
+
+void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON (docs/json.md)"); }
+
+void add_run(CLI::App& root, RunCommand& run) {
+  CLI::App& app = *root.add_subcommand("run", "Run a pipeline");
+  app.footer("Example:\n  mlpipe run pipeline.yaml -p test_size=0.3 --jobs 4");
+  app.add_option("pipeline", run.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE");
+  add_root(app, run.root);
+  app.add_option("--run-id", run.run_id, "Id of the run (default: <pipeline>-<date>-<time>-<4 hex>)")->type_name("ID");
+  app.add_option("-j,--jobs", run.jobs, "Tasks that may run at once (default: the cores, at least 2)")
+      ->check(CLI::Range(1, 10000))
+      ->type_name("N");
+  add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
+  app.add_flag("-k,--keep-going", run.keep_going, "When a task fails, still run all that does not need it");
+  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_flag("--dry-run", run.dry_run, "Say what would run, and run nothing");
+  app.add_flag("--json", run.json, "With --dry-run: print JSON");
+  app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
+  add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
+  app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--grace",
+         [&run](const std::string& text) {
+           std::optional<std::chrono::milliseconds> grace = parse_duration(text);
+           if (!grace) throw CLI::ValidationError("--grace", "\"" + text + "\" is no duration; write 10s or 1m");
+           run.grace = *grace;
+         },
+         "Between SIGTERM and SIGKILL when a task is stopped (default: 10s)")
+      ->type_name("DURATION");
+  add_component_path(app, run.component_path);
+}
+
+void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph) {
+  CLI::App& check = *root.add_subcommand("validate", "Check a pipeline and say all that is wrong with it");
+  check.footer("Example:\n  mlpipe validate pipeline.yaml");
+  check.add_option("pipeline", validate.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  add_component_path(check, validate.component_path);
+  add_json(check, validate.json);
+
+  CLI::App& draw = *root.add_subcommand("graph", "Draw a pipeline's DAG");
+  draw.footer("Example:\n  mlpipe graph pipeline.yaml --format svg -o dag.svg");
+  draw.add_option("pipeline", graph.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  draw.add_option("-f,--format", graph.format, "text, mermaid, dot or svg (svg needs Graphviz)")
+      ->check(CLI::IsMember({"text", "mermaid", "dot", "svg"}))
+      ->type_name("FORMAT");
+  draw.add_option("-o,--output", graph.output, "Write to FILE instead of standard output")->type_name("FILE");
+  add_component_path(draw, graph.component_path);
+}
+
+void add_listings(CLI::App& root, RunsCommand& runs, ShowCommand& show, LogsCommand& logs) {
+  CLI::App& list = *root.add_subcommand("runs", "List the runs of a pipeline root, newest first");
+  list.footer("Example:\n  mlpipe runs --limit 5");
+  add_root(list, runs.root);
+  list.add_option("-n,--limit", runs.limit, "At most N runs, 0: all (default: 20)")->check(CLI::Range(0, 1000000000))->type_name("N");
+  add_json(list, runs.json);
+
+  CLI::App& one = *root.add_subcommand("show", "Show a run: tasks, durations, parameters, artifacts, metrics");
+  one.footer("Example:\n  mlpipe show latest train");
+  one.add_option("run", show.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  one.add_option("task", show.task, "One task in depth")->type_name("TASK");
+  add_root(one, show.root);
+  add_json(one, show.json);
+
+  CLI::App& log = *root.add_subcommand("logs", "Print what the tasks of a run wrote");
+  log.footer("Example:\n  mlpipe logs latest train -f");
+  log.add_option("run", logs.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  log.add_option("task", logs.task, "One task (default: all, each line prefixed)")->type_name("TASK");
+  add_root(log, logs.root);
+  log.add_option("--attempt", logs.attempt, "Attempt N (default: the latest)")->check(CLI::Range(1, 1000000))->type_name("N");
+  log.add_flag("-f,--follow", logs.follow, "Go on until the task or run has ended");
+  auto* out = log.add_flag("--stdout", logs.out_only, "Only standard output");
+  log.add_flag("--stderr", logs.err_only, "Only standard error")->excludes(out);
+  log.add_flag("-t,--timestamps", logs.timestamps, "Start each line with its time");
+  log.add_option("--tail", logs.tail, "Only the last N lines")->check(CLI::Range(0, 1000000000))->type_name("N");
+  add_json(log, logs.json);
+}
+
+void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, ComponentShowCommand& component) {
+  CLI::App& start = *root.add_subcommand("init", "Write a small pipeline that runs");
+  start.footer("Example:\n  mlpipe init my-pipeline");
+  start.add_option("folder", init.folder, "Where to (default: here)")->type_name("DIR");
+  start.add_option("--image", init.image, "Image its tasks use")->type_name("IMAGE");
+
+  CLI::App& check = *root.add_subcommand("doctor", "Check this machine by really running a container");
+  check.footer("Example:\n  mlpipe doctor --image debian:bookworm-slim");
+  add_root(check, doctor.root);
+  check.add_option("--image", doctor.image, "Image to try with")->type_name("IMAGE");
+  add_choice(check, "--engine", doctor.engine, k_engines, "Engine to check");
+  add_json(check, doctor.json);
+
+  CLI::App& parts = *root.add_subcommand("component", "Look at a component");
+  parts.require_subcommand(1);
+  CLI::App& show = *parts.add_subcommand("show", "Show a component's interface");
+  show.footer("Example:\n  mlpipe component show components/train");
+  show.add_option("component", component.component, "Folder with component.yaml, or the file")->required()->type_name("COMPONENT");
+  add_json(show, component.json);
+}
+
+// The commands' own names, so that a mistyped one can be told the nearest.
+std::string unknown_command_text(const CLI::App& root, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  std::string text = "mlpipe: unknown command \"" + printable(word) + "\"";
+  if (std::optional<std::string> near = closest(word, names)) text += "; did you mean `mlpipe " + *near + "`?";
+  return text + "\nRun `mlpipe --help` for the commands.\n";
+}
+
+}  // namespace
+
+Command parse_arguments(int argc, const char* const* argv) {
+  CLI::App app("Runs machine-learning pipelines: each component in its own container, every artifact kept.", "mlpipe");
+  app.set_version_flag("--version", std::string("mlpipe ") + k_version);
+  app.require_subcommand(0, 1);
+  app.footer("Examples:\n  mlpipe init demo && mlpipe run demo/pipeline.yaml\n  mlpipe show latest\n\n"
+             "Exit codes: 0 succeeded, 1 the run failed, 2 wrong usage or spec, 3 environment, 130/143 interrupted.");
+  RunCommand run;
+  ValidateCommand validate;
+  GraphCommand graph;
+  RunsCommand runs;
+  ShowCommand show;
+  LogsCommand logs;
+  InitCommand init;
+  DoctorCommand doctor;
+  ComponentShowCommand component;
+  add_run(app, run);
+  add_readers(app, validate, graph);
+  add_listings(app, runs, show, logs);
+  add_tools(app, init, doctor, component);
+  app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
+
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    return Leave{static_cast<int>(ExitCode::usage), unknown_command_text(app, argv[1])};
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    int code = app.exit(error, out, err);
+    if (code == 0) return Leave{0, out.str()};
+    const CLI::App* command = &app;
+    while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+    std::string name = command == &app ? "mlpipe" : "mlpipe " + command->get_name();
+    return Leave{static_cast<int>(ExitCode::usage),
+                 name + ": " + error.what() + "\nRun `" + name + " --help` for its options.\n"};
+  }
+  std::string command_line;
+  for (int i = 0; i < argc; ++i) command_line += (i == 0 ? "mlpipe" : " " + shell_quoted(argv[i]));
+  run.command_line = command_line;
+  if (app.got_subcommand("run")) return run;
+  if (app.got_subcommand("validate")) return validate;
+  if (app.got_subcommand("graph")) return graph;
+  if (app.got_subcommand("runs")) return runs;
+  if (app.got_subcommand("show")) return show;
+  if (app.got_subcommand("logs")) return logs;
+  if (app.got_subcommand("init")) return init;
+  if (app.got_subcommand("doctor")) return doctor;
+  if (app.got_subcommand("component")) return component;
+  if (app.got_subcommand("failpoints")) return FailpointsCommand{};
+  return Leave{0, app.help()};
+}
+
+}  // namespace mlpipe::app

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// What the command line said, as plain values. Only arguments.cpp knows how it was said.
+namespace mlpipe::app {
+
+enum class EngineChoice { docker, process };
+enum class ProgressStyle { automatic, terminal, plain, json };
+
+struct RunCommand {
+  std::string pipeline;
+  std::vector<std::string> parameters;  // "name=text", as given with -p
+  std::string parameters_file;
+  std::string root;
+  std::string run_id;
+  int jobs = 0;  // 0: as many as the machine has cores, at least two
+  EngineChoice engine = EngineChoice::docker;
+  bool keep_going = false;
+  bool dry_run = false;
+  bool json = false;  // of --dry-run
+  bool quiet = false;
+  std::vector<std::string> from, until, only;
+  ProgressStyle progress = ProgressStyle::automatic;
+  std::string junit;
+  std::vector<std::string> component_path;
+  std::chrono::milliseconds grace{10'000};
+  std::string command_line;  // as typed, for the record
+};
+
+struct ValidateCommand {
+  std::string pipeline;
+  std::vector<std::string> component_path;
+  bool json = false;
+};
+
+struct GraphCommand {
+  std::string pipeline;
+  std::string format = "text";
+  std::string output;
+  std::vector<std::string> component_path;
+};
+
+struct RunsCommand {
+  std::string root;
+  int limit = 20;
+  bool json = false;
+};
+
+struct ShowCommand {
+  std::string root;
+  std::string run = "latest";
+  std::string task;
+  bool json = false;
+};
+
+struct LogsCommand {
+  std::string root;
+  std::string run = "latest";
+  std::string task;
+  int attempt = 0;
+  bool follow = false;
+  bool out_only = false;
+  bool err_only = false;
+  bool timestamps = false;
+  bool json = false;
+  int tail = -1;
+};
+
+struct InitCommand {
+  std::string folder = ".";
+  std::string image;
+};
+
+struct DoctorCommand {
+  std::string root;
+  std::string image;
+  EngineChoice engine = EngineChoice::docker;
+  bool json = false;
+};
+
+struct ComponentShowCommand {
+  std::string component;
+  bool json = false;
+};
+
+struct FailpointsCommand {};
+
+// The command line was dealt with (help, version) or was wrong: print `text` and leave with `code`.
+struct Leave {
+  int code = 0;
+  std::string text;
+};
+
+using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
+                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand>;
+
+}  // namespace mlpipe::app

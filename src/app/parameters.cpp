@@ -1,0 +1,30 @@
+#include "app/parameters.hpp"
+
+#include "mlpipe/plan/arguments.hpp"
+#include "mlpipe/spec/values.hpp"
+
+namespace mlpipe::app {
+
+Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::PipelineSpec& spec) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  for (const std::string& parameter : command.parameters) {
+    std::size_t equals = parameter.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail_with_hint(ErrorCode::invalid_input, fmt::format("-p {}: no name=value", parameter),
+                            "write -p name=value, for example -p test_size=0.3");
+    }
+    texts.emplace_back(parameter.substr(0, equals), parameter.substr(equals + 1));
+  }
+  Value::Struct from_file;
+  if (!command.parameters_file.empty()) {
+    Result<Value> values = spec::read_values(command.parameters_file);
+    if (!values) return within("--params", values.error());
+    if (!values->is_struct()) {
+      return fail(ErrorCode::invalid_input, "--params {}: no map of parameter names to values", command.parameters_file);
+    }
+    from_file = std::move(values->as_struct());
+  }
+  return plan::parse_arguments(spec, texts, std::move(from_file));
+}
+
+}  // namespace mlpipe::app

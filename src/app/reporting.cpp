@@ -1,0 +1,78 @@
+#include "app/reporting.hpp"
+
+#include <unistd.h>
+
+#include "app/print.hpp"
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/report/reporters.hpp"
+#include "mlpipe/sys/env.hpp"
+#include "mlpipe/sys/terminal.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+ProgressStyle choose_style(ProgressStyle said) {
+  if (said != ProgressStyle::automatic) return said;
+  bool live = sys::can_redraw(sys::is_terminal(STDOUT_FILENO), sys::terminal_environment());
+  return live ? ProgressStyle::terminal : ProgressStyle::plain;
+}
+
+}  // namespace
+
+Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const artifact::Root& root,
+                     const std::string& run_id, const Clock& clock)
+    : style_(choose_style(command.progress)),
+      output_(report::make_fd_sink(STDOUT_FILENO)),
+      clock_(clock),
+      quiet_(command.quiet) {
+  std::filesystem::path run_folder = root.run(run_id);
+  auto log_path = [&plan, run_folder](engine::AttemptId id) {
+    return artifact::TaskTree(run_folder, plan.task(id.task).path()).log(id.number);
+  };
+  bool github = sys::environment("GITHUB_ACTIONS") == "true" && style_ != ProgressStyle::json;
+  auto options = [&]() -> report::ReportOptions {
+    return {.output = output_,
+            .clock = clock,
+            .log_path = log_path,
+            .verbosity = quiet_ ? report::Verbosity::quiet : report::Verbosity::normal,
+            .failure_blocks = github ? report::FailureBlocks::no : report::FailureBlocks::yes,
+            .command_suffix = command.root.empty() ? "" : "--root " + shell_quoted(command.root)};
+  };
+  auto complain = [](const Error& error) { (void)report_error(error); };
+  std::vector<std::unique_ptr<engine::Reporter>> all;
+  if (style_ == ProgressStyle::terminal && !quiet_) {
+    report::TerminalOptions terminal{
+        .color = sys::wants_color(true, sys::terminal_environment()) ? report::Color::yes : report::Color::no,
+        .glyphs = report::glyphs_of_locale(),
+        .size = [] { return sys::terminal_size(STDOUT_FILENO).value_or(sys::TerminalSize{}); }};
+    all.push_back(report::make_terminal_reporter(options(), std::move(terminal)));
+  } else if (style_ == ProgressStyle::json) {
+    all.push_back(report::make_json_reporter(options()));
+  } else {
+    all.push_back(report::make_plain_reporter(options()));
+  }
+  if (github) {
+    report::GithubOptions extra{.step_summary = {}, .on_error = complain, .stop_token = {}};
+    if (auto file = sys::environment("GITHUB_STEP_SUMMARY"); file && !file->empty()) extra.step_summary = *file;
+    all.push_back(report::make_github_reporter(options(), std::move(extra)));
+  }
+  if (!command.junit.empty()) {
+    all.push_back(report::make_junit_reporter(
+        {.file = command.junit, .clock = clock, .log_path = log_path, .on_error = complain}));
+  }
+  reporter_ = report::make_composite_reporter(std::move(all));
+}
+
+void Reporting::preparing(std::string_view line) {
+  if (quiet_) return;
+  if (style_ == ProgressStyle::json) {
+    Value event = Value::Struct{{"event", "preparing"}, {"time", to_rfc3339(clock_.wall())}, {"text", line}};
+    output_.write(to_json(event) + "\n");
+  } else {
+    output_.write(to_local_clock_text(clock_.wall()) + " " + printable(line) + "\n");
+  }
+}
+
+void Reporting::finish() { output_.finish(std::chrono::seconds(5)); }
+
+}  // namespace mlpipe::app

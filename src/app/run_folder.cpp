@@ -1,0 +1,61 @@
+#include "app/run_folder.hpp"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/sys/file.hpp"
+#include "mlpipe/sys/random.hpp"
+#include "mlpipe/sys/subprocess.hpp"
+
+namespace mlpipe::app {
+
+Result<std::string> choose_run_id(const std::string& said, const std::string& pipeline, WallTime now) {
+  std::string id = said;
+  if (id.empty()) {
+    id = fmt::format("{}-{}-{}", pipeline.substr(0, 60), to_compact_time(now), sys::random_hex(4));
+    for (char& c : id) {
+      if (c == ' ' || c == '/') c = '-';
+    }
+  }
+  if (Result<> checked = artifact::check_name("run id", id); !checked) return Failure(checked.error());
+  return id;
+}
+
+Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& run_id) {
+  for (const auto& folder : {root.state() / "locks", root.runs()}) {
+    if (Result<> made = sys::make_directories(folder); !made) {
+      Error error = made.error();
+      if (error.hint.empty()) error.hint = "choose a pipeline root you can write to, with --root or MLPIPE_ROOT";
+      return within("pipeline root " + root.path().string(), std::move(error));
+    }
+  }
+  auto lock = sys::try_lock(root.run_lock(run_id));
+  if (!lock) return Failure(lock.error());
+  if (auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
+    return fail_with_hint(ErrorCode::conflict,
+                          fmt::format("run {} is being run by {}", run_id, sys::to_string(*holder)),
+                          "wait for it, or give this run another --run-id");
+  }
+  if (::mkdir(root.run(run_id).c_str(), 0777) != 0) {
+    if (errno == EEXIST) {
+      return fail_with_hint(ErrorCode::conflict, fmt::format("run {} exists already in {}", run_id, root.runs().string()),
+                            "give this run another --run-id, or leave it out");
+    }
+    return fail_errno("making " + root.run(run_id).string(), errno);
+  }
+  return std::move(std::get<sys::FileLock>(*lock));
+}
+
+GitState git_state(const std::filesystem::path& folder) {
+  sys::CommandOptions options{.deadline = std::chrono::seconds(5), .working_directory = folder};
+  Result<sys::CommandResult> commit = sys::run_command({"git", "rev-parse", "HEAD"}, options);
+  if (!commit || !commit->ok()) return {};
+  GitState state{.commit = std::string(trim(commit->out))};
+  Result<sys::CommandResult> changes = sys::run_command({"git", "status", "--porcelain", "--untracked-files=no"}, options);
+  state.dirty = changes && changes->ok() && !trim(changes->out).empty();
+  return state;
+}
+
+}  // namespace mlpipe::app

@@ -1,0 +1,164 @@
+#include "mlpipe/runner/images.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <mutex>
+#include <thread>
+
+#include "mlpipe/base/sha256.hpp"
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/runner/build_context.hpp"
+#include "mlpipe/sys/file.hpp"
+
+namespace mlpipe::runner {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_parallel_images = 4;
+constexpr std::uint64_t k_max_dockerfile_bytes = 1U << 20U;
+
+struct Wanted {
+  std::string key;  // image as written, or build folder
+  std::string component;
+  fs::path build_context;
+  spec::PullPolicy pull = spec::PullPolicy::missing;
+};
+
+std::vector<Wanted> wanted_images(const plan::Plan& plan) {
+  std::map<std::string, Wanted> wanted;
+  for (plan::TaskId id : plan.order()) {
+    const spec::ContainerSpec* container = plan.component(id).container();
+    if (container == nullptr || !plan.selected(id)) continue;
+    if (container->build_context.empty() && !container->image.is_literal()) continue;
+    std::string key = container->build_context.string();
+    if (key.empty()) {
+      for (const auto& part : container->image.parts) key += std::get<std::string>(part);
+    }
+    auto [entry, fresh] = wanted.try_emplace(key);
+    if (fresh) entry->second = {.key = key, .component = plan.component(id).name, .build_context = container->build_context};
+    spec::PullPolicy pull = plan.task(id).spec->settings->pull;
+    if (pull != spec::PullPolicy::missing) entry->second.pull = pull;
+  }
+  std::vector<Wanted> list;
+  for (auto& [key, image] : wanted) list.push_back(std::move(image));
+  return list;
+}
+
+// The images that a Dockerfile starts from: when one of them changes, what is built on it has changed too.
+std::vector<std::string> base_images(const fs::path& context) {
+  std::vector<std::string> bases;
+  Result<std::string> text = sys::read_file(context / "Dockerfile", k_max_dockerfile_bytes);
+  if (!text) return bases;
+  for (std::string_view line : split(*text, '\n')) {
+    std::vector<std::string_view> words;
+    for (std::string_view word : split(trim(line), ' ')) {
+      if (!word.empty() && !word.starts_with("--")) words.push_back(word);
+    }
+    if (words.size() >= 2 && to_lower(words[0]) == "from" && words[1].find('$') == std::string_view::npos) {
+      bases.emplace_back(words[1]);
+    }
+  }
+  return bases;
+}
+
+// A repository name as Docker allows it: lower case, digits, separators inside.
+std::string repository_name(std::string_view component) {
+  std::string name;
+  for (char c : to_lower(component)) {
+    bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (plain) {
+      name += c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name.empty() ? "component" : name;
+}
+
+struct Prepared {
+  std::string tag;
+  Image image;
+};
+
+Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
+                       const sys::StopSignal& stop) {
+  Result<std::string> digest = build_context_digest(wanted.build_context);
+  if (!digest) return within("building the image of component " + wanted.component, digest.error());
+  std::string recipe = *digest;
+  for (const std::string& base : base_images(wanted.build_context)) {
+    Result<Image> image = engine.inspect_image(base);
+    recipe += "\n" + base + " " + (image ? image->id : std::string("absent"));
+  }
+  std::string tag = fmt::format("mlpipe/{}:{}", repository_name(wanted.component), sha256_hex(recipe).substr(0, 12));
+  Result<Image> image = engine.inspect_image(tag);
+  if (!image && image.error().code == ErrorCode::not_found) {
+    progress(fmt::format("building {} from {}", tag, wanted.build_context.string()));
+    image = engine.build_image({.context = wanted.build_context, .tag = tag}, progress, stop);
+  }
+  if (!image) return within("building the image of component " + wanted.component, image.error());
+  return Prepared{tag, std::move(*image)};
+}
+
+Result<Prepared> find_or_pull(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
+                              const sys::StopSignal& stop) {
+  Result<Image> image = fail(ErrorCode::not_found, "not asked for");
+  if (wanted.pull != spec::PullPolicy::always) image = engine.inspect_image(wanted.key);
+  if (!image && image.error().code == ErrorCode::not_found && wanted.pull != spec::PullPolicy::never) {
+    progress("pulling " + wanted.key);
+    image = engine.pull_image(wanted.key, progress, stop);
+  } else if (!image && wanted.pull == spec::PullPolicy::never && image.error().code == ErrorCode::not_found) {
+    return fail_with_hint(ErrorCode::not_found, fmt::format("image {} is not there, and `pull: never` forbids to fetch it", wanted.key),
+                          "pull or build it first, or drop `pull: never`");
+  }
+  if (!image) return Failure(image.error());
+  return Prepared{wanted.key, std::move(*image)};
+}
+
+}  // namespace
+
+Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
+                                      const sys::StopSignal& stop) {
+  const std::vector<Wanted> wanted = wanted_images(plan);
+  std::vector<Result<Prepared>> prepared(wanted.size(), fail(ErrorCode::cancelled, "not prepared"));
+  std::atomic<std::size_t> next{0};
+  std::mutex progress_mutex;
+  ProgressSink one_at_a_time = [&](std::string_view line) {
+    std::lock_guard lock(progress_mutex);
+    progress(line);
+  };
+  auto work = [&] {
+    for (std::size_t i = next++; i < wanted.size() && !stop.requested(); i = next++) {
+      prepared[i] = wanted[i].build_context.empty() ? find_or_pull(wanted[i], engine, one_at_a_time, stop)
+                                                    : build(wanted[i], engine, one_at_a_time, stop);
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 1; i < std::min(k_parallel_images, wanted.size()); ++i) workers.emplace_back(work);
+    work();
+  }
+  if (stop.requested()) return fail(ErrorCode::cancelled, "interrupted while preparing images");
+
+  PreparedImages images;
+  std::vector<Error> errors;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!prepared[i]) {
+      errors.push_back(prepared[i].error());
+      continue;
+    }
+    images.tags.emplace(wanted[i].key, prepared[i]->tag);
+    images.by_key.emplace(wanted[i].key, std::move(prepared[i]->image));
+  }
+  if (errors.empty()) return images;
+  Error all = errors.front();
+  for (std::size_t i = 1; i < errors.size(); ++i) {
+    all.message += "\n" + errors[i].message;
+    if (all.hint.empty()) all.hint = errors[i].hint;
+  }
+  return Failure(std::move(all));
+}
+
+}  // namespace mlpipe::runner
