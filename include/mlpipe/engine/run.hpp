@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "mlpipe/engine/failpoint.hpp"
+#include "mlpipe/engine/limits.hpp"
 #include "mlpipe/engine/ports.hpp"
 #include "mlpipe/engine/state.hpp"
 #include "mlpipe/engine/values.hpp"
@@ -14,14 +16,8 @@
 
 namespace mlpipe::engine {
 
-// What running tasks may use together. 0 in cpu or memory: not limited.
-struct Limits {
-  int max_parallel = 1;  // --jobs
-  double cpu = 0;
-  std::uint64_t memory = 0;
-  int gpu = 0;
-};
-
+// fail_fast: once a task has failed, what runs may end, and nothing starts but tasks that run whatever happened before them
+// (TriggerStrategy::all_completed); the rest is cancelled. keep_going: only what depends on the failed task is skipped.
 enum class FailurePolicy { fail_fast, keep_going };
 
 struct RunOptions {
@@ -47,12 +43,14 @@ class Run final {
   Run& operator=(const Run&) = delete;
 
   // ---- What the loop calls ----
+  // Transitions point into `event`: it stays until they are taken and told.
   void apply(const Event& event, MonotonicTime now, WallTime wall);
   // Deadlines that have come (time-outs, retries), then everything that can start now.
   void advance(MonotonicTime now, WallTime wall);
   // First call: stop what runs with grace and start nothing more. Second call: kill.
   void cancel(std::string reason, MonotonicTime now, WallTime wall);
-  // Transitions since the last call, in order; valid until the next call that changes the run.
+  // Transitions since take_effects(), in order; valid, with all they point to, until the next call that changes the run
+  // after take_effects().
   std::span<const Transition> transitions() const;
   // Effects since the last call; to be carried out after transitions() are durable. Clears both lists.
   std::vector<Effect> take_effects();
@@ -62,13 +60,14 @@ class Run final {
   // ---- What reporters and callers read ----
   const plan::Plan& plan() const;
   const RunOptions& options() const;
-  RunState state() const;  // running until finished()
+  // running until finished(). Then cancelled when cancel() was called and a task was cancelled; else failed when one failed.
+  RunState state() const;
   TaskState state(TaskId id) const;
   int attempt(TaskId id) const;  // of the latest attempt, 0 before the first
   const StateCounts& counts() const;
   // Tasks with an attempt under way, in the order they started.
   std::vector<TaskId> active() const;
-  MonotonicTime active_since(TaskId id) const;
+  MonotonicTime active_since(TaskId id) const;  // when its attempt was started; of an active task
   const TaskData* outputs(TaskId id) const;  // of a succeeded task
   const std::string& reason(TaskId id) const;  // why it was skipped, cancelled or failed
   int interrupt_signal() const;  // the signal that cancelled the run, 0 if none
@@ -80,6 +79,7 @@ class Run final {
 
 // Runs to the end. Every turn: record the transitions, then carry out the effects, then report, then wait.
 // When the record cannot be written: kills what runs, waits for it, returns the Error (the run stays resumable).
-Result<RunState> run_to_end(Run& run, TaskRunner& runner, Record& record, Reporter& reporter, const Clock& clock);
+Result<RunState> run_to_end(Run& run, TaskRunner& runner, Record& record, Reporter& reporter, const Clock& clock,
+                            const Failpoint& failpoint = {});
 
 }  // namespace mlpipe::engine

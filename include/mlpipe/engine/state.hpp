@@ -16,7 +16,10 @@ namespace mlpipe::engine {
 //      |             |                  v                    |
 //      |             |              stopping ----------------+--> cancelled
 //      +-------------+--> skipped (something it needs did not succeed, or `when` is false; or left out of the run)
-//      +-------------+--> cancelled (the run was cancelled, or failed fast, before it started)
+//      +-------------+--> failed (its condition or one of its inputs has no value; no attempt was made)
+//      +-------------+--> cancelled (the run was cancelled, or failed fast, before it started; from retry_wait, too)
+//
+// An attempt may end at any time: starting and stopping have the same ways out as running.
 //
 // waiting     something it needs has not ended
 // ready       all it needs has ended well; waits for a free slot, resources or a place in its pools
@@ -38,6 +41,9 @@ constexpr bool is_final(TaskState state) {
 constexpr bool is_active(TaskState state) {
   return state == TaskState::starting || state == TaskState::running || state == TaskState::stopping;
 }
+
+// Does the drawing have an arrow from `from` to `to`?
+bool may_follow(TaskState from, TaskState to);
 
 std::string_view to_string(TaskState state);
 std::string_view to_string(RunState state);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,9 @@ struct PlannedTask {
   std::string_view path() const { return spec->name; }  // unique in the run; its folder below the run's
 };
 
-// The immutable DAG of one run. Borrows the PipelineSpec, which must outlive it.
+struct Selection;
+
+// The immutable DAG of one run. Borrows the PipelineSpec, which must outlive it. About 50 bytes a task and 8 an edge.
 class Plan final {
  public:
   const spec::PipelineSpec& spec() const { return *spec_; }
@@ -44,6 +47,7 @@ class Plan final {
 
  private:
   friend class PlanBuilder;
+  friend Result<> select(Plan& plan, const Selection& selection);
   std::span<const TaskId> slice(const std::vector<TaskId>& edges, const std::vector<std::uint32_t>& begin, TaskId id) const {
     return std::span(edges).subspan(begin[index(id)], begin[index(id) + 1] - begin[index(id)]);
   }
@@ -53,7 +57,8 @@ class Plan final {
   std::vector<PlannedTask> tasks_;
   std::vector<TaskId> needs_, dependants_, order_;
   std::vector<std::uint32_t> needs_begin_, dependants_begin_, rank_;
-  std::vector<bool> selected_;
+  std::vector<std::uint32_t> by_name_;  // open hash table of task numbers, for find()
+  std::vector<bool> selected_;          // empty: all of them
 };
 
 // The DAG of `spec` with `arguments` for its parameters (each already a value of any kind: coerced here).

@@ -1,0 +1,179 @@
+#include "inputs.hpp"
+
+#include "mlpipe/base/text.hpp"
+
+namespace mlpipe::engine {
+namespace {
+
+// The output of a task: a parameter, an artifact, or nothing when it gave none.
+struct Output {
+  const Value* parameter = nullptr;
+  const Artifact* artifact = nullptr;
+};
+
+Result<TaskId> find_task(const Run& run, std::string_view name) {
+  if (std::optional<TaskId> task = run.plan().find(name)) return *task;
+  return fail(ErrorCode::not_found, "there is no task '{}'", name);
+}
+
+Output output_of(const Run& run, TaskId task, std::string_view name) {
+  const TaskData* outputs = run.outputs(task);
+  if (outputs == nullptr) return {};
+  Output output;
+  if (auto found = outputs->parameters.find(name); found != outputs->parameters.end())
+    output.parameter = &found->second;
+  if (auto found = outputs->artifacts.find(name); found != outputs->artifacts.end()) output.artifact = &found->second;
+  return output;
+}
+
+Failure no_such_output(const Run& run, TaskId task, std::string_view output) {
+  const std::string_view name = run.plan().task(task).path();
+  if (run.state(task) == TaskState::succeeded) {
+    return fail(ErrorCode::not_found, "task '{}' succeeded, but gave no output '{}'", name, output);
+  }
+  return fail(ErrorCode::not_found, "output '{}' of task '{}' does not exist: the task is {}", output, name,
+              to_string(run.state(task)));
+}
+
+// The member that the rest of a reference's path, from `first` on, leads to.
+Result<Value> member(const Value& value, const spec::Reference& reference, std::size_t first) {
+  const Value* found = &value;
+  for (std::size_t step = first; step < reference.path.size(); ++step) {
+    found = found->find(reference.path[step]);
+    if (found == nullptr)
+      return fail(ErrorCode::not_found, "{}: there is no '{}'", to_string(reference), reference.path[step]);
+  }
+  return *found;
+}
+
+Result<Value> of_artifact(const Artifact& artifact, const spec::Reference& reference) {
+  const std::string_view part = reference.path.size() == 5 ? std::string_view(reference.path[4]) : std::string_view();
+  if (part == "uri") return Value(artifact.uri);
+  if (part == "path") {
+    if (artifact.uri.starts_with('/')) return Value(artifact.uri);
+    return fail(ErrorCode::invalid_input, "{} is not a file on this machine: {}", to_string(reference), artifact.uri);
+  }
+  return fail(ErrorCode::invalid_input, "{} is an artifact: say .uri or .path after it", to_string(reference));
+}
+
+Result<Value> of_task(const Run& run, const spec::Reference& reference) {
+  if (reference.path.size() < 4 || reference.path[2] != "outputs") {
+    return fail(ErrorCode::invalid_input, "{}: it should read tasks.<task>.outputs.<output>", to_string(reference));
+  }
+  Result<TaskId> task = find_task(run, reference.path[1]);
+  if (!task) return Failure(std::move(task).error());
+  const Output output = output_of(run, *task, reference.path[3]);
+  if (output.parameter != nullptr) return member(*output.parameter, reference, 4);
+  if (output.artifact != nullptr) return of_artifact(*output.artifact, reference);
+  return no_such_output(run, *task, reference.path[3]);
+}
+
+Result<Value> of_run(const Run& run, const spec::Reference& reference) {
+  if (reference.path.size() == 2 && reference.path[1] == "id") return Value(run.options().run_id);
+  if (reference.path.size() == 2 && reference.path[1] == "root") return Value(run.options().run_root);
+  return fail(ErrorCode::not_found, "{}: of the run there are run.id and run.root", to_string(reference));
+}
+
+Result<Value> look_up(const Run& run, const spec::Reference& reference) {
+  const std::string_view root = reference.path.empty() ? std::string_view() : std::string_view(reference.path[0]);
+  if (root == "tasks") return of_task(run, reference);
+  if (root == "run") return of_run(run, reference);
+  if (root == "parameters" && reference.path.size() >= 2) {
+    const Value::Struct& arguments = run.plan().arguments();
+    auto found = arguments.find(reference.path[1]);
+    if (found != arguments.end()) return member(found->second, reference, 2);
+    return fail(ErrorCode::not_found, "parameter '{}' was not given", reference.path[1]);
+  }
+  return fail(ErrorCode::not_found, "{}: nothing of that name exists here", to_string(reference));
+}
+
+// Resolves the bindings of one task, one by one, into its TaskData.
+class Resolver final {
+ public:
+  Resolver(const Run& run, TaskId task)
+      : run_(run), spec_(*run.plan().task(task).spec), interface_(run.plan().component(task).interface) {}
+
+  Result<TaskData> resolve() {
+    for (const spec::Argument& argument : spec_.arguments) {
+      Result<> added = std::visit([&](const auto& binding) { return add(argument.input, binding); }, argument.binding);
+      if (!added) return within(fmt::format("input '{}'", argument.input), std::move(added).error());
+    }
+    return std::move(data_);
+  }
+
+ private:
+  Result<> add(const std::string& input, const Value& value) { return add_parameter(input, value); }
+
+  Result<> add(const std::string& input, const spec::PipelineInput& binding) {
+    const Value::Struct& arguments = run_.plan().arguments();
+    auto found = arguments.find(binding.name);
+    if (found != arguments.end() && !found->second.is_null()) return add_parameter(input, found->second);
+    return leave_out(input, fail(ErrorCode::not_found, "the pipeline's parameter '{}' was not given", binding.name));
+  }
+
+  Result<> add(const std::string& input, const spec::TaskOutput& binding) {
+    Result<TaskId> task = find_task(run_, binding.task);
+    if (!task) return Failure(std::move(task).error());
+    const Output output = output_of(run_, *task, binding.output);
+    if (output.parameter != nullptr) return add_parameter(input, *output.parameter);
+    if (output.artifact != nullptr) return add_artifact(input, *output.artifact);
+    return leave_out(input, no_such_output(run_, *task, binding.output));
+  }
+
+  Result<> add(const std::string& input, const spec::Template& text) {
+    Result<Value> value =
+        spec::evaluate(text, [this](const spec::Reference& reference) { return look_up(run_, reference); });
+    if (!value) return Failure(std::move(value).error());
+    return add_parameter(input, *value);
+  }
+
+  Result<> add_parameter(const std::string& input, const Value& value) {
+    const spec::ParameterSpec* parameter = interface_.input_parameter(input);
+    if (parameter == nullptr && interface_.input_artifact(input) != nullptr) {
+      return fail(ErrorCode::invalid_input, "it is an artifact, but a value is given: {}", shorten(to_json(value), 60));
+    }
+    if (parameter == nullptr) return fail(ErrorCode::invalid_input, "the component has no such input");
+    Result<Value> coerced = spec::coerce(value, parameter->type);
+    if (!coerced) return Failure(std::move(coerced).error());
+    data_.parameters.insert_or_assign(input, std::move(*coerced));
+    return {};
+  }
+
+  Result<> add_artifact(const std::string& input, const Artifact& artifact) {
+    if (interface_.input_artifact(input) == nullptr) {
+      return fail(ErrorCode::invalid_input, "it takes a value, but artifact '{}' is given", artifact.uri);
+    }
+    data_.artifacts.insert_or_assign(input, artifact);
+    return {};
+  }
+
+  // Nothing to give: fine when the component does without (KFP: its default applies), else `reason`.
+  Result<> leave_out(const std::string& input, Failure reason) {
+    const spec::ParameterSpec* parameter = interface_.input_parameter(input);
+    if (parameter != nullptr && (parameter->optional || parameter->default_value)) return {};
+    const spec::ArtifactSpec* artifact = interface_.input_artifact(input);
+    if (artifact != nullptr && artifact->optional) return {};
+    return reason;
+  }
+
+  const Run& run_;
+  const spec::TaskSpec& spec_;
+  const spec::Interface& interface_;
+  TaskData data_;
+};
+
+}  // namespace
+
+Result<TaskData> resolve_inputs(const Run& run, TaskId task) { return Resolver(run, task).resolve(); }
+
+Result<bool> condition_holds(const Run& run, TaskId task) {
+  const spec::Expression& condition = *run.plan().task(task).spec->when;
+  Result<Value> value =
+      spec::evaluate(condition, [&](const spec::Reference& reference) { return look_up(run, reference); });
+  if (!value) return within(fmt::format("condition '{}'", condition.text()), std::move(value).error());
+  if (value->is_bool()) return value->as_bool();
+  return fail(ErrorCode::invalid_input, "condition '{}' is {}, neither true nor false", condition.text(),
+              shorten(to_json(*value), 60));
+}
+
+}  // namespace mlpipe::engine
