@@ -111,10 +111,9 @@ as_root() {
 # ------------------------------------------------------------------------------------------------------- packages
 
 missing_packages() {
-  local installed
-  # Without the architecture: a package of several architectures counts once.
-  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u)
-  comm -23 <(printf '%s\n' "$@" | sort -u) <(printf '%s\n' "$installed")
+  # Without the architecture: a package of several architectures counts once. dpkg-query fails where one is unknown to it.
+  comm -23 <(printf '%s\n' "$@" | sort -u) \
+    <({ dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true; } | sed -n 's/^installed //p' | sort -u)
 }
 
 apt_install() {
@@ -139,7 +138,8 @@ ensure_packages() {
 engine_answers() { command -v docker >/dev/null && timeout 20 docker version -f '{{.Server.Version}}' >/dev/null 2>&1; }
 
 # The socket is there, but not for us.
-engine_forbids() { timeout 20 docker version 2>&1 >/dev/null | grep -qi 'permission denied'; }
+engine_forbids() { [[ $(engine_complaint) == *[Pp]ermission\ denied* ]]; }
+engine_complaint() { timeout 20 docker version 2>&1 >/dev/null | tail -n 1 || true; }
 
 wait_for_engine() {
   local deadline=$((SECONDS + $1)) daemon="${2:-}"
@@ -181,7 +181,7 @@ open_socket() {
     say "You are in group docker, but this session began before that: going on with 'sg docker'"
     unlock_setup
     # shellcheck disable=SC2154  # setup_arguments: set by whoever sources this
-    exec env MLPIPE_IN_DOCKER_GROUP=1 sg docker -c "$(printf '%q ' "$0" "${setup_arguments[@]}")"
+    exec env MLPIPE_IN_DOCKER_GROUP=1 sg docker -c "$(printf '%q ' bash "$0" "${setup_arguments[@]}")"
   fi
   need_root "access to $socket"
   if ! command -v setfacl >/dev/null; then ensure_packages acl; fi
@@ -197,12 +197,12 @@ ensure_engine() {
   if engine_answers; then return; fi
   if command -v docker >/dev/null && ((EUID != 0)) && engine_forbids; then
     open_socket
-    engine_answers || die "the container engine still refuses $(id -un)" "$(docker version 2>&1 >/dev/null | tail -n 1)"
+    engine_answers || die "the container engine still refuses $(id -un)" "$(engine_complaint)"
     return
   fi
   if [[ -n ${DOCKER_HOST:-} ]]; then
     die "no container engine answers at DOCKER_HOST=$DOCKER_HOST" \
-      "$(docker version 2>&1 >/dev/null | tail -n 1)" "start it, or unset DOCKER_HOST to use the one on this machine"
+      "$(engine_complaint)" "start it, or unset DOCKER_HOST to use the one on this machine"
   fi
   say "No container engine answers: setting up Docker"
   need_root "setting up a container engine"
@@ -219,7 +219,7 @@ ensure_engine() {
     wait_for_engine 5 || start_dockerd
   fi
   if ((EUID != 0)) && engine_forbids; then open_socket; fi
-  engine_answers || die "the container engine was started but does not answer" "$(docker version 2>&1 >/dev/null | tail -n 1)"
+  engine_answers || die "the container engine was started but does not answer" "$(engine_complaint)"
   note "docker $(docker version -f '{{.Server.Version}}') answers"
 }
 
