@@ -1,0 +1,286 @@
+#include "runner/attempt.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "mlpipe/artifact/tree.hpp"
+#include "support/fake_container_engine.hpp"
+#include "support/temp_dir.hpp"
+
+namespace mlpipe::runner {
+namespace {
+
+using engine::AttemptEnd;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+namespace fs = std::filesystem;
+
+// One component with an artifact and a parameter to write, its task, and everything an attempt of it needs.
+class AttemptTest : public ::testing::Test {
+ protected:
+  AttemptTest() {
+    run_.run_id = "run-1";
+    run_.root = folder_.path();
+    run_.run_folder = folder_.path() / "runs" / "run-1";
+    run_.uid = ::getuid();
+    run_.gid = ::getgid();
+    fs::create_directories(run_.run_folder);
+    store_ = artifact::make_local_store(run_.run_folder);
+    container_.image = spec::Template::literal("image");
+    container_.has_command = true;
+    container_.command = {spec::Word{spec::Template::literal("true")}};
+    component_.name = "make";
+    component_.interface.output_artifacts = {{.name = "table", .type = "system.Dataset"}};
+    component_.interface.output_parameters = {{.name = "rows", .type = spec::ParameterType::integer}};
+    engine_.add_image("image", {.body = [this](const ContainerConfig& config) { write_outputs(config); }});
+  }
+
+  // What a well-behaved container writes, through its only writable mount.
+  static void write_outputs(const ContainerConfig& config) {
+    const fs::path work = config.mounts.front().source;
+    std::ofstream(work / "table" / "data") << "a,b\n1,2\n";
+    std::ofstream(work / ".mlpipe" / "parameters" / "rows") << " 1\n";
+  }
+
+  AttemptReport run(int attempt = 1) {
+    component_.implementation = container_;
+    AttemptJob job{.request = {.id = {.task = plan::TaskId{0}, .number = attempt}, .inputs = inputs_},
+                   .task_path = "make",
+                   .container_name = "mlpipe-run-1-make-" + std::to_string(attempt),
+                   .component = &component_,
+                   .settings = &settings_,
+                   .gpus = gpus_};
+    StartGate gate(1);
+    return run_attempt(job, {.run = run_, .engine = engine_, .store = *store_, .start_gate = gate, .sandboxes = nullptr},
+                       stop_, [this] { ++running_; });
+  }
+
+  std::string env(const std::string& name) const {
+    for (const std::string& entry : engine_.created.back().env) {
+      if (entry.starts_with(name + "=")) return entry.substr(name.size() + 1);
+    }
+    return "<not set>";
+  }
+
+  test::TempDir folder_;
+  RunContext run_;
+  test::FakeContainerEngine engine_;
+  std::unique_ptr<artifact::ArtifactStore> store_;
+  spec::ContainerSpec container_;
+  spec::ComponentSpec component_;
+  spec::TaskSettings settings_;
+  engine::TaskData inputs_;
+  std::vector<std::string> gpus_;
+  AttemptStop stop_;
+  int running_ = 0;
+};
+
+TEST_F(AttemptTest, GoodEndCommitsOutputsWithDigestsAndValues) {
+  AttemptReport report = run();
+  ASSERT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
+  EXPECT_EQ(running_, 1);
+  EXPECT_EQ(report.result.outputs.parameters.at("rows"), Value(1));
+  const engine::Artifact& table = report.result.outputs.artifacts.at("table");
+  EXPECT_EQ(table.uri, (run_.run_folder / "make/table/data").string());
+  EXPECT_EQ(table.bytes, 8U);
+  EXPECT_EQ(table.digest, "sha256:492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470");
+  EXPECT_EQ(test::slurp(run_.run_folder / "make/table/data"), "a,b\n1,2\n");
+  EXPECT_EQ(report.container_id, "c1");
+}
+
+TEST_F(AttemptTest, NothingIsInPlaceBeforeTheEnd) {
+  bool seen_early = true;
+  engine_.add_image("image", {.body = [&](const ContainerConfig& config) {
+                      write_outputs(config);
+                      seen_early = fs::exists(run_.run_folder / "make/table/data");
+                    }});
+  ASSERT_EQ(run().result.end, AttemptEnd::succeeded);
+  EXPECT_FALSE(seen_early);
+}
+
+TEST_F(AttemptTest, MissingOutputsFailAndAreAllNamed) {
+  engine_.add_image("image", {});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
+  EXPECT_THAT(report.result.message, HasSubstr("output \"rows\" was not written"));
+  EXPECT_THAT(report.result.message, HasSubstr("output \"table\" was not written"));
+  EXPECT_FALSE(fs::exists(run_.run_folder / "make/table"));
+}
+
+TEST_F(AttemptTest, AnOutputUnderAnotherNameIsPointedAt) {
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) {
+                      write_outputs(config);
+                      fs::path table = config.mounts.front().source / "table";
+                      fs::rename(table / "data", table / "table.csv");
+                    }});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
+  EXPECT_THAT(report.result.message, HasSubstr("its folder holds table.csv"));
+}
+
+TEST_F(AttemptTest, AValueOfTheWrongTypeIsAMissingOutput) {
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) {
+                      write_outputs(config);
+                      std::ofstream(config.mounts.front().source / ".mlpipe/parameters/rows") << "many";
+                    }});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
+  EXPECT_THAT(report.result.message, HasSubstr("\"rows\" is no Integer"));
+}
+
+TEST_F(AttemptTest, AnOutputThatLinksOutOfTheTreeIsRefused) {
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) {
+                      write_outputs(config);
+                      fs::path data = config.mounts.front().source / "table/data";
+                      fs::remove(data);
+                      fs::create_symlink("/etc/passwd", data);
+                    }});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
+  EXPECT_FALSE(fs::exists(fs::symlink_status(run_.run_folder / "make/table/data")));
+}
+
+TEST_F(AttemptTest, MetricsBecomeMetadata) {
+  component_.interface.output_artifacts[0].type = "system.Metrics";
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) {
+                      write_outputs(config);
+                      std::ofstream(config.mounts.front().source / "table/data") << R"({"rmse": 12.5, "n": 3})";
+                    }});
+  AttemptReport report = run();
+  ASSERT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
+  EXPECT_EQ(to_json(report.result.outputs.artifacts.at("table").metadata), R"({"n":3,"rmse":12.5})");
+}
+
+TEST_F(AttemptTest, MetricsThatAreNoNumbersFail) {
+  component_.interface.output_artifacts[0].type = "system.Metrics";
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) {
+                      write_outputs(config);
+                      std::ofstream(config.mounts.front().source / "table/data") << R"({"rmse": "low"})";
+                    }});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
+  EXPECT_THAT(report.result.message, HasSubstr("\"rmse\" is \"low\""));
+}
+
+TEST_F(AttemptTest, TheContainerIsToldNamesPathsAndValues) {
+  component_.interface.input_parameters = {{.name = "rate", .type = spec::ParameterType::floating, .default_value = Value(0.5)}};
+  component_.interface.input_artifacts = {{.name = "in put"}};
+  fs::path given = folder_.write("given.csv", "x");
+  inputs_.artifacts["in put"] = engine::Artifact{.name = "in put", .uri = given.string()};
+  settings_.env = {{"LEVEL", spec::Template::literal("info")}};
+  ASSERT_EQ(run().result.end, AttemptEnd::succeeded);
+  EXPECT_EQ(env("MLPIPE_INPUT_RATE"), "0.5");
+  EXPECT_EQ(env("MLPIPE_INPUT_IN_PUT"), given.string());
+  EXPECT_EQ(env("MLPIPE_OUTPUT_TABLE"), (run_.run_folder / "make/table/data").string());
+  EXPECT_EQ(env("MLPIPE_TASK"), "make");
+  EXPECT_EQ(env("MLPIPE_ATTEMPT"), "1");
+  EXPECT_EQ(env("LEVEL"), "info");
+  const ContainerConfig& config = engine_.created.back();
+  EXPECT_EQ(config.mounts.back().source, given);
+  EXPECT_TRUE(config.mounts.back().read_only);
+  EXPECT_FALSE(config.mounts.front().read_only);
+  EXPECT_EQ(config.user, fmt::format("{}:{}", ::getuid(), ::getgid()));
+  EXPECT_EQ(config.labels.at("mlpipe.task"), "make");
+}
+
+TEST_F(AttemptTest, ARootlessEngineRunsTheCallerAsItsRoot) {
+  engine_.info_.rootless = true;
+  ASSERT_EQ(run().result.end, AttemptEnd::succeeded);
+  EXPECT_EQ(engine_.created.back().user, "0:0");
+}
+
+TEST_F(AttemptTest, AScriptIsMountedAndRunByItsFirstLine) {
+  container_.has_command = false;
+  container_.script = spec::Template::literal("#!/usr/bin/env python3\nprint(1)\n");
+  ASSERT_EQ(run().result.end, AttemptEnd::succeeded);
+  const std::vector<std::string> words{"/usr/bin/env", "python3", "/mlpipe/script"};
+  EXPECT_EQ(engine_.created.back().entrypoint, words);
+  EXPECT_EQ(test::slurp(run_.run_folder / "make/.mlpipe/attempts/1/script"), "#!/usr/bin/env python3\nprint(1)\n");
+}
+
+TEST_F(AttemptTest, AFailedCommandIsTheUsers) {
+  engine_.add_image("image", {.exit_code = 3, .output = "no such column\n"});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::user_exit);
+  EXPECT_EQ(report.result.exit_code, 3);
+  EXPECT_EQ(test::slurp(run_.run_folder / "make/.mlpipe/attempts/1/log"), "no such column\n");
+}
+
+TEST_F(AttemptTest, ACommandThatCannotStartSaysWhyAndLeavesItsContainerToBeRemoved) {
+  engine_.add_image("image", {.start_error = Error{ErrorCode::not_found, "exec: \"nosuch\": not found", ""}});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::not_startable);
+  EXPECT_THAT(report.result.message, HasSubstr("nosuch"));
+  EXPECT_EQ(report.container_id, "c1");
+  EXPECT_EQ(running_, 0);
+}
+
+TEST_F(AttemptTest, AContainerRemovedByAStrangerIsLostNotDone) {
+  engine_.add_image("image", {.removed_by_stranger = true});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::lost);
+  EXPECT_EQ(report.container_id, "");
+}
+
+TEST_F(AttemptTest, AnEngineThatGoesAwayIsWaitedFor) {
+  engine_.add_image("image", {.body = write_outputs, .engine_away = 2});
+  EXPECT_EQ(run().result.end, AttemptEnd::succeeded);
+}
+
+TEST_F(AttemptTest, StoppingBeforeTheCreateStartsNothing) {
+  stop_.signal.request(sys::StopSignal::Level::graceful);
+  EXPECT_EQ(run().result.end, AttemptEnd::cancelled);
+  EXPECT_TRUE(engine_.created.empty());
+}
+
+TEST_F(AttemptTest, ALeftOverContainerOfTheSameNameIsReplaced) {
+  engine_.conflict_once = true;
+  EXPECT_EQ(run().result.end, AttemptEnd::succeeded);
+  EXPECT_THAT(engine_.removed, Contains("mlpipe-run-1-make-1"));
+}
+
+TEST_F(AttemptTest, SecretsReachTheContainerAndNothingElse) {
+  ::setenv("MLPIPE_TEST_SECRET", "hunter2-hunter2", 1);
+  settings_.secrets = {{.name = "TOKEN", .from_env = "MLPIPE_TEST_SECRET"},
+                       {.name = "key.txt", .from_env = "MLPIPE_TEST_SECRET", .as_file = true}};
+  fs::path secret_file;
+  engine_.add_image("image", {.output = "my token is hunter2-hunter2\n", .body = [&](const ContainerConfig& config) {
+                      write_outputs(config);
+                      for (const Mount& mount : config.mounts) {
+                        if (mount.target == "/mlpipe/secrets/key.txt") secret_file = mount.source;
+                      }
+                      EXPECT_EQ(test::slurp(secret_file), "hunter2-hunter2");
+                    }});
+  AttemptReport report = run();
+  ASSERT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
+  EXPECT_EQ(env("TOKEN"), "hunter2-hunter2");
+  EXPECT_FALSE(fs::exists(secret_file));
+  EXPECT_EQ(test::slurp(run_.run_folder / "make/.mlpipe/attempts/1/log"), "my token is ***\n");
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder_.path())) {
+    if (entry.is_regular_file()) {
+      EXPECT_EQ(test::slurp(entry.path()).find("hunter2"), std::string::npos) << entry.path();
+    }
+  }
+  ::unsetenv("MLPIPE_TEST_SECRET");
+}
+
+TEST_F(AttemptTest, AMissingSecretSaysWhichVariable) {
+  settings_.secrets = {{.name = "TOKEN", .from_env = "MLPIPE_TEST_NOT_SET"}};
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::not_startable);
+  EXPECT_THAT(report.result.message, HasSubstr("MLPIPE_TEST_NOT_SET"));
+  EXPECT_TRUE(engine_.created.empty());
+}
+
+TEST_F(AttemptTest, AFullDiskIsTheWorldsFault) {
+  engine_.create_error = Error{ErrorCode::no_space, "create: no space left on device", ""};
+  EXPECT_EQ(run().result.end, AttemptEnd::infrastructure);
+}
+
+}  // namespace
+}  // namespace mlpipe::runner
