@@ -30,6 +30,7 @@ struct Image {
 struct BuildRequest {
   std::filesystem::path context;  // folder with a Dockerfile; .dockerignore honoured
   std::string tag;
+  std::string network = {};  // of its RUN lines: "host", ...; empty: what MLPIPE_BUILD_NETWORK says, else the engine's default
 };
 
 // Lines about pulling or building, for people; called on the calling thread.

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mlpipe/base/result.hpp"
+#include "mlpipe/base/value.hpp"
+#include "mlpipe/runner/container_engine.hpp"
+
+namespace mlpipe::runner::docker {
+
+// What the engine at hand can do, as far as a container's configuration depends on it.
+struct EngineTraits {
+  bool podman = false;
+  bool local_log_driver = true;
+};
+
+// The body of POST /containers/create.
+std::string create_body(const ContainerConfig& config, const EngineTraits& traits);
+
+Result<ContainerState> parse_container_state(std::string_view json);
+Result<std::vector<ContainerSummary>> parse_container_list(std::string_view json);
+// `reference` decides which of several repository digests is meant.
+Result<Image> parse_image(std::string_view json, std::string_view reference);
+
+// The repository part of an image reference: without tag and digest.
+std::string_view repository_of(std::string_view reference);
+
+}  // namespace mlpipe::runner::docker

@@ -1,0 +1,144 @@
+#include "runner/docker/context_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <system_error>
+
+#include "mlpipe/base/sha256.hpp"
+#include "mlpipe/runner/build_context.hpp"
+#include "mlpipe/sys/file.hpp"
+#include "runner/docker/dockerignore.hpp"
+
+namespace mlpipe::runner {
+namespace docker {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t k_ignore_limit = 16 * 1024 * 1024;
+constexpr std::size_t k_piece = 256 * 1024;
+constexpr std::uint32_t k_permissions = 07777;
+
+bool always_sent(std::string_view path) { return path == "Dockerfile" || path == ".dockerignore"; }
+
+Result<DockerIgnore> load_ignore(const fs::path& context) {
+  const Result<std::string> text = sys::read_file(context / ".dockerignore", k_ignore_limit);
+  if (!text && text.error().code != ErrorCode::not_found) return Failure(text.error());
+  return DockerIgnore::parse(text ? std::string_view(*text) : std::string_view());
+}
+
+// What lies at `source`; nothing for what cannot be sent.
+Result<std::optional<ContextFile>> describe(const fs::path& source, std::string path) {
+  struct stat status {};
+  if (::lstat(source.c_str(), &status) != 0) return fail_errno(fmt::format("reading {}", source.string()), errno);
+  ContextFile file{.path = std::move(path), .source = source, .mode = status.st_mode & k_permissions, .size = 0, .target = {}};
+  if (S_ISDIR(status.st_mode)) {
+    file.kind = ContextFile::Kind::folder;
+  } else if (S_ISREG(status.st_mode)) {
+    file.size = static_cast<std::uint64_t>(status.st_size);
+  } else if (S_ISLNK(status.st_mode)) {
+    file.kind = ContextFile::Kind::symlink;
+    std::error_code error;
+    file.target = fs::read_symlink(source, error).string();
+    if (error) return fail_errno(fmt::format("reading the link {}", source.string()), error.value());
+  } else {
+    return std::optional<ContextFile>();
+  }
+  return std::optional(std::move(file));
+}
+
+// Adds what is in `folder`, whose path within the context is `prefix` ("" or ending in '/').
+Result<> collect(const fs::path& folder, const std::string& prefix, const DockerIgnore& ignore, std::vector<ContextFile>& files) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (const fs::directory_iterator end; !error && entries != end; entries.increment(error)) {
+    const std::string path = prefix + entries->path().filename().string();
+    Result<std::optional<ContextFile>> file = describe(entries->path(), path);
+    if (!file) return Failure(std::move(file).error());
+    if (!*file) continue;
+    const bool is_folder = (*file)->kind == ContextFile::Kind::folder;
+    const bool excluded = !always_sent(path) && ignore.excludes(path);
+    if (!excluded) files.push_back(std::move(**file));
+    if (!is_folder || (excluded && !ignore.may_include_below(path))) continue;
+    if (Result<> below = collect(entries->path(), path + "/", ignore, files); !below) return below;
+  }
+  if (error) return fail_errno(fmt::format("reading the folder {}", folder.string()), error.value());
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<ContextFile>> list_context(const fs::path& context) {
+  const std::string doing = fmt::format("reading the build folder {}", context.string());
+  std::error_code error;
+  if (!fs::is_directory(context, error)) {
+    return error && error.value() != ENOENT ? fail_errno(doing, error.value())
+                                            : fail(ErrorCode::not_found, "{}: there is no such folder", doing);
+  }
+  if (!fs::exists(context / "Dockerfile", error)) {
+    return fail_with_hint(ErrorCode::not_found, fmt::format("{}: it has no Dockerfile", doing),
+                          "put the Dockerfile in the folder that `build:` names");
+  }
+  Result<DockerIgnore> ignore = load_ignore(context);
+  if (!ignore) return within(doing, std::move(ignore).error());
+  std::vector<ContextFile> files;
+  if (Result<> collected = collect(context, "", *ignore, files); !collected) return within(doing, std::move(collected).error());
+  std::sort(files.begin(), files.end(), [](const ContextFile& a, const ContextFile& b) { return a.path < b.path; });
+  return files;
+}
+
+Result<ContextReader> ContextReader::open(const ContextFile& file) {
+  sys::Fd fd(::open(file.source.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd) return fail_errno(fmt::format("reading {}", file.source.string()), errno);
+  return ContextReader(std::move(fd), file.source.string(), file.size);
+}
+
+Result<std::string> ContextReader::next() {
+  std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(k_piece, left_ + 1)), '\0');
+  std::size_t filled = 0;
+  while (filled < piece.size()) {
+    const ssize_t count = ::read(fd_.get(), piece.data() + filled, piece.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail_errno(fmt::format("reading {}", path_), errno);
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  // One byte more than is left was asked for, so growth shows as well as shrinking.
+  if (filled > left_ || (filled < piece.size() && filled < left_)) {
+    return fail(ErrorCode::conflict, "reading {}: it changed while it was being read", path_);
+  }
+  piece.resize(filled);
+  left_ -= filled;
+  return piece;
+}
+
+}  // namespace docker
+
+Result<std::string> build_context_digest(const std::filesystem::path& context) {
+  using docker::ContextFile;
+  const Result<std::vector<ContextFile>> files = docker::list_context(context);
+  if (!files) return Failure(files.error());
+  Sha256 hash;
+  for (const ContextFile& file : *files) {
+    // Lengths go before what they measure, so that no two contexts give the same bytes.
+    hash.update(fmt::format("{} {:o} {} {} {}\n{}\n{}\n", static_cast<int>(file.kind), file.mode, file.size, file.path.size(),
+                            file.target.size(), file.path, file.target));
+    if (file.kind != ContextFile::Kind::file) continue;
+    Result<docker::ContextReader> reader = docker::ContextReader::open(file);
+    if (!reader) return Failure(std::move(reader).error());
+    while (true) {
+      const Result<std::string> piece = reader->next();
+      if (!piece) return Failure(piece.error());
+      if (piece->empty()) break;
+      hash.update(*piece);
+    }
+  }
+  return hash.finish_hex();
+}
+
+}  // namespace mlpipe::runner
