@@ -37,12 +37,15 @@ std::string hint_of(int status, ErrorCode code, const std::filesystem::path& fil
   switch (status & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      return fmt::format("the file is damaged: move {0} and its -wal and -shm files aside, or restore them from a backup; "
-                         "the artifacts under runs/ do not depend on it", file.string());
+      return fmt::format(
+          "the file is damaged: move {0} and its -wal and -shm files aside, or restore them from a backup; "
+          "the artifacts under runs/ do not depend on it",
+          file.string());
     case SQLITE_BUSY: return "another process has been writing to it for a minute; look for a stopped mlpipe process";
     default: break;
   }
-  if (code == ErrorCode::no_space) return fmt::format("free some space on the disk that holds {}", file.parent_path().string());
+  if (code == ErrorCode::no_space)
+    return fmt::format("free some space on the disk that holds {}", file.parent_path().string());
   if (code == ErrorCode::permission) {
     return fmt::format("make {} writable for you, or choose another root with --root", file.parent_path().string());
   }
@@ -52,9 +55,12 @@ std::string hint_of(int status, ErrorCode code, const std::filesystem::path& fil
 std::string uri_of(const std::filesystem::path& file, std::string_view query) {
   std::string uri = "file:";
   for (const char c : std::filesystem::absolute(file).string()) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("/-_.~").find(c) != std::string_view::npos;
-    if (plain) uri += c;
-    else uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    const bool plain =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("/-_.~").find(c) != std::string_view::npos;
+    if (plain)
+      uri += c;
+    else
+      uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return uri.append(query);
 }
@@ -149,8 +155,8 @@ Result<> Database::execute(const char* sql) {
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* handle = nullptr;
-  const int status = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &handle,
-                                        nullptr);
+  const int status = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &handle, nullptr);
   Statement statement;
   statement.handle_.reset(handle);
   statement.database_ = this;

@@ -23,7 +23,9 @@ enum class OpenMode {
   immutable,  // read a file that nobody can be writing: no locks, no files beside it
 };
 
-struct StatementDeleter { void operator()(sqlite3_stmt* statement) const; };
+struct StatementDeleter {
+  void operator()(sqlite3_stmt* statement) const;
+};
 
 class Database;
 
@@ -76,8 +78,10 @@ class Statement final {
   void bind(int index, std::chrono::milliseconds value) { bind(index, std::int64_t{value.count()}); }
   template <class T>
   void bind(int index, const std::optional<T>& value) {
-    if (value) bind(index, *value);
-    else bind_null(index);
+    if (value)
+      bind(index, *value);
+    else
+      bind_null(index);
   }
   void bind_null(int index);
 

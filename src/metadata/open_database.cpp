@@ -32,10 +32,20 @@ Result<bool> check_is_database_or_absent(const fs::path& file) {
   constexpr std::string_view k_magic{"SQLite format 3\0", 16};
   const std::string_view found(head.data(), static_cast<std::size_t>(stream.gcount()));
   if (stream.is_open() && !found.empty() && found != k_magic) {
-    return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is no SQLite database, or its beginning is damaged", file.string()),
-                          "nothing in it was changed; move it aside and a new record begins; the artifacts under runs/ do not depend on it");
+    return fail_with_hint(
+        ErrorCode::io, fmt::format("record {}: it is no SQLite database, or its beginning is damaged", file.string()),
+        "nothing in it was changed; move it aside and a new record begins; the artifacts under runs/ do not depend on "
+        "it");
   }
   return true;
+}
+
+// SQLite opens what it may not write for reading, and then fails in odd places.
+Result<> check_writable(const fs::path& path) {
+  if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) return {};
+  Failure failure = fail_errno(fmt::format("record: cannot write {}", path.string()), errno);
+  failure.value().hint = "make it writable for you, or choose another root with --root";
+  return failure;
 }
 
 // Keeps two processes from making or migrating the same database at once: SQLite answers a concurrent change of the journal
@@ -44,7 +54,8 @@ Result<bool> check_is_database_or_absent(const fs::path& file) {
 sys::Fd lock_folder(const fs::path& folder) {
   sys::Fd descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor) {
-    while (::flock(descriptor.get(), LOCK_EX) != 0 && errno == EINTR) {}
+    while (::flock(descriptor.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
   }
   return descriptor;
 }
@@ -62,7 +73,11 @@ Result<> set_up_for_writing(Database& database) {
 
 Result<std::unique_ptr<Database>> open_for_writing(const fs::path& file) {
   if (Result<> made = sys::make_directories(file.parent_path()); !made) return Failure(std::move(made).error());
-  if (Result<bool> checked = check_is_database_or_absent(file); !checked) return Failure(std::move(checked).error());
+  const Result<bool> exists = check_is_database_or_absent(file);
+  if (!exists) return Failure(exists.error());
+  if (Result<> writable = check_writable(file.parent_path()); !writable) return Failure(std::move(writable).error());
+  if (Result<> writable = *exists ? check_writable(file) : Result<>(); !writable)
+    return Failure(std::move(writable).error());
 
   const sys::Fd lock = lock_folder(file.parent_path());
   Result<std::unique_ptr<Database>> database = Database::open(file, OpenMode::create);
@@ -85,7 +100,8 @@ Result<std::unique_ptr<Database>> open_for_reading(const fs::path& file) {
   const Result<bool> exists = check_is_database_or_absent(file);
   if (!exists) return Failure(exists.error());
   if (!*exists) {
-    return fail_with_hint(ErrorCode::not_found, fmt::format("record {}: there is none: no run was started on this root", file.string()),
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("record {}: there is none: no run was started on this root", file.string()),
                           "name the root with --root, or start a run with `mlpipe run`");
   }
   Result<std::unique_ptr<Database>> database = Database::open(file, OpenMode::read_only);
@@ -104,11 +120,13 @@ Result<std::unique_ptr<Database>> open_for_reading(const fs::path& file) {
     if (!state) return Failure(state.error());
   }
   if (*state == SchemaState::absent) {
-    return fail_with_hint(ErrorCode::not_found, fmt::format("record {}: it is empty: no run was started on this root", file.string()),
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("record {}: it is empty: no run was started on this root", file.string()),
                           "name the root with --root, or start a run with `mlpipe run`");
   }
   if (*state == SchemaState::older) {
-    return fail_with_hint(ErrorCode::conflict, fmt::format("record {}: it was written by an older mlpipe", file.string()),
+    return fail_with_hint(ErrorCode::conflict,
+                          fmt::format("record {}: it was written by an older mlpipe", file.string()),
                           "the next `mlpipe run` on this root brings it up to date and keeps a copy");
   }
   return database;

@@ -11,8 +11,10 @@ namespace {
 constexpr std::size_t k_candidates_shown = 10;
 
 constexpr const char* k_run_columns =
-    "SELECT run, id, pipeline, state, created, finished, root, spec_file, spec_digest, command_line, mlpipe_version, engine, host, "
-    "git_commit, git_dirty, tasks, waiting, ready, starting, running, stopping, retry_wait, succeeded, failed, skipped, cancelled "
+    "SELECT run, id, pipeline, state, created, finished, root, spec_file, spec_digest, command_line, mlpipe_version, "
+    "engine, host, "
+    "git_commit, git_dirty, tasks, waiting, ready, starting, running, stopping, retry_wait, succeeded, failed, "
+    "skipped, cancelled "
     "FROM runs ";
 
 template <class State>
@@ -42,7 +44,8 @@ class SqliteQueries final : public Queries {
 
   Result<RunRow> find_run(const std::string& reference) override {
     return snapshot([&]() -> Result<RunRow> {
-      if (reference.empty()) return fail(ErrorCode::invalid_input, "no run is named: give a run id, its beginning, or latest");
+      if (reference.empty())
+        return fail(ErrorCode::invalid_input, "no run is named: give a run id, its beginning, or latest");
       const Result<std::optional<RunRow>> exact = one_run("WHERE id = ?1", reference);
       if (!exact) return Failure(exact.error());
       if (*exact) return **exact;
@@ -64,7 +67,8 @@ class SqliteQueries final : public Queries {
     });
   }
 
-  Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task, std::int64_t after) override {
+  Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task,
+                                       std::int64_t after) override {
     return snapshot([&]() -> Result<std::vector<EventRow>> {
       const Result<std::int64_t> run = number_of_run(run_id);
       if (!run) return Failure(run.error());
@@ -117,17 +121,19 @@ class SqliteQueries final : public Queries {
       rows.push_back(std::move(*row));
     }
     if (rows.empty()) return rows;
-    Result<> arguments = read_names(numbers, "arguments", [&](std::size_t row, std::string name, std::string_view text) -> Result<> {
-      Result<Value> value = json(text, "argument " + name);
-      if (!value) return Failure(std::move(value).error());
-      rows[row].arguments.as_struct().emplace(std::move(name), std::move(*value));
-      return {};
-    });
+    Result<> arguments =
+        read_names(numbers, "arguments", [&](std::size_t row, std::string name, std::string_view text) -> Result<> {
+          Result<Value> value = json(text, "argument " + name);
+          if (!value) return Failure(std::move(value).error());
+          rows[row].arguments.as_struct().emplace(std::move(name), std::move(*value));
+          return {};
+        });
     if (!arguments) return Failure(std::move(arguments).error());
-    Result<> labels = read_names(numbers, "labels", [&](std::size_t row, std::string name, std::string_view text) -> Result<> {
-      rows[row].labels.emplace(std::move(name), text);
-      return {};
-    });
+    Result<> labels =
+        read_names(numbers, "labels", [&](std::size_t row, std::string name, std::string_view text) -> Result<> {
+          rows[row].labels.emplace(std::move(name), text);
+          return {};
+        });
     if (!labels) return Failure(std::move(labels).error());
     return rows;
   }
@@ -137,7 +143,8 @@ class SqliteQueries final : public Queries {
     row.id = statement.text(1);
     row.pipeline = statement.text(2);
     const auto state = state_from_text(statement.text(3), engine::RunState::cancelled);
-    if (!state) return damaged(fmt::format("run {} has the state \"{}\"", printable(row.id), printable(statement.text(3))));
+    if (!state)
+      return damaged(fmt::format("run {} has the state \"{}\"", printable(row.id), printable(statement.text(3))));
     row.state = *state;
     row.created = statement.time(4);
     row.finished = statement.optional_time(5);
@@ -195,14 +202,16 @@ class SqliteQueries final : public Queries {
   }
 
   Failure no_runs() const {
-    return fail_with_hint(ErrorCode::not_found, fmt::format("record {}: there is no run on this root yet", database_->file().string()),
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("record {}: there is no run on this root yet", database_->file().string()),
                           "start one with `mlpipe run`, or name another root with --root");
   }
 
-  Result<std::vector<std::string>> ids(std::string_view sql, const std::string& from, const std::string& to) {
+  template <class... Values>
+  Result<std::vector<std::string>> ids(std::string_view sql, const Values&... values) {
     Result<Statement> statement = database_->prepare(sql);
     if (!statement) return Failure(std::move(statement).error());
-    statement->query(from, to);
+    statement->query(values...);
     std::vector<std::string> found;
     while (true) {
       const Result<bool> more = statement->step();
@@ -228,19 +237,21 @@ class SqliteQueries final : public Queries {
     const std::size_t shown = std::min(fitting.size(), k_candidates_shown);
     std::string list = join(std::span(fitting).first(shown), ", ");
     if (shown < fitting.size()) list += fmt::format(" and {} more", fitting.size() - shown);
-    return fail_with_hint(ErrorCode::conflict, fmt::format("{} runs begin with \"{}\": {}", fitting.size(), printable(prefix), list),
+    return fail_with_hint(ErrorCode::conflict,
+                          fmt::format("{} runs begin with \"{}\": {}", fitting.size(), printable(prefix), list),
                           "give more of the run id");
   }
 
   Failure no_such_run(const std::string& reference) {
-    const Result<std::vector<std::string>> all = ids("SELECT id FROM runs ORDER BY run DESC", "", "");
+    const Result<std::vector<std::string>> all = ids("SELECT id FROM runs ORDER BY run DESC");
     if (!all) return Failure(all.error());
     if (all->empty()) return no_runs();
     const std::optional<std::string> near = closest(reference, *all);
     std::string hint = near ? fmt::format("did you mean {}? ", *near) : "";
     hint += "`mlpipe runs` lists the runs";
-    return fail_with_hint(ErrorCode::not_found,
-                          fmt::format("no run \"{}\" in the record {}", printable(reference), database_->file().string()), hint);
+    return fail_with_hint(
+        ErrorCode::not_found,
+        fmt::format("no run \"{}\" in the record {}", printable(reference), database_->file().string()), hint);
   }
 
   Result<std::int64_t> number_of_run(const std::string& run_id) {
@@ -272,11 +283,13 @@ class SqliteQueries final : public Queries {
   Result<> read_tasks(std::int64_t run, std::vector<TaskRow>& rows) {
     return each_row(
         "SELECT task, path, component, image, state, reason, coalesce(images.id, ''), coalesce(digest, '') "
-        "FROM tasks LEFT JOIN images ON images.run = tasks.run AND reference = image WHERE tasks.run = ?1 ORDER BY task",
+        "FROM tasks LEFT JOIN images ON images.run = tasks.run AND reference = image WHERE tasks.run = ?1 ORDER BY "
+        "task",
         run, [&](const Statement& statement) -> Result<> {
           const auto state = state_from_text(statement.text(4), engine::TaskState::cancelled);
           if (!state || statement.integer(0) != static_cast<std::int64_t>(rows.size())) {
-            return damaged(fmt::format("task {} has the state \"{}\"", statement.integer(0), printable(statement.text(4))));
+            return damaged(
+                fmt::format("task {} has the state \"{}\"", statement.integer(0), printable(statement.text(4))));
           }
           TaskRow& row = rows.emplace_back();
           row.path = statement.text(1);
@@ -293,7 +306,8 @@ class SqliteQueries final : public Queries {
   // The task that a row with its number in column 0 is about.
   Result<TaskRow*> task_of(const Statement& statement, std::vector<TaskRow>& rows) const {
     const std::int64_t number = statement.integer(0);
-    if (number < 0 || number >= static_cast<std::int64_t>(rows.size())) return damaged(fmt::format("there is no task {}", number));
+    if (number < 0 || number >= static_cast<std::int64_t>(rows.size()))
+      return damaged(fmt::format("there is no task {}", number));
     return &rows[static_cast<std::size_t>(number)];
   }
 
@@ -344,7 +358,8 @@ class SqliteQueries final : public Queries {
 
   Result<> read_artifacts(std::int64_t run, std::vector<TaskRow>& rows) {
     return each_row(
-        "SELECT task, attempt, direction, name, artifact, type, uri, digest, bytes, is_folder, metadata FROM artifacts WHERE run = ?1",
+        "SELECT task, attempt, direction, name, artifact, type, uri, digest, bytes, is_folder, metadata FROM artifacts "
+        "WHERE run = ?1",
         run, [&](const Statement& statement) -> Result<> {
           const Result<engine::TaskData*> data = data_of(statement, rows);
           if (!data) return Failure(data.error());

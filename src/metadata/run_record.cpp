@@ -20,8 +20,10 @@ std::string image_as_written(const spec::ComponentSpec& component) {
   if (!container->build_context.empty()) return container->build_context.string();
   std::string text;
   for (const spec::Template::Part& part : container->image.parts) {
-    if (const auto* literal = std::get_if<std::string>(&part)) text += *literal;
-    else text += fmt::format("${{{{ {} }}}}", std::get<spec::Expression>(part).text());
+    if (const auto* literal = std::get_if<std::string>(&part))
+      text += *literal;
+    else
+      text += fmt::format("${{{{ {} }}}}", std::get<spec::Expression>(part).text());
   }
   return text;
 }
@@ -112,11 +114,16 @@ class SqliteRunRecord final : public RunRecord {
   explicit SqliteRunRecord(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 
   Result<> prepare_all() {
-    struct Entry { Statement* statement; const char* sql; };
+    struct Entry {
+      Statement* statement;
+      const char* sql;
+    };
     const Entry entries[] = {
         {&insert_run_,
-         "INSERT INTO runs (id, pipeline, state, created, root, spec_file, spec_digest, command_line, mlpipe_version, engine, host, "
-         "git_commit, git_dirty, tasks, waiting) VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13) "
+         "INSERT INTO runs (id, pipeline, state, created, root, spec_file, spec_digest, command_line, mlpipe_version, "
+         "engine, host, "
+         "git_commit, git_dirty, tasks, waiting) VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+         "?13, ?13) "
          "ON CONFLICT (id) DO NOTHING RETURNING run"},
         {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
         {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
@@ -125,9 +132,11 @@ class SqliteRunRecord final : public RunRecord {
         {&insert_event_, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
         {&update_task_, "UPDATE tasks SET state = ?3, reason = ?4 WHERE run = ?1 AND task = ?2"},
         {&insert_attempt_,
-         "INSERT INTO attempts (run, task, attempt, container, state, started) VALUES (?1, ?2, ?3, ?4, 'starting', ?5)"},
+         "INSERT INTO attempts (run, task, attempt, container, state, started) VALUES (?1, ?2, ?3, ?4, 'starting', "
+         "?5)"},
         {&update_attempt_,
-         "UPDATE attempts SET state = ?4, running = coalesce(?5, running) WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
+         "UPDATE attempts SET state = ?4, running = coalesce(?5, running) WHERE run = ?1 AND task = ?2 AND attempt = "
+         "?3"},
         {&end_attempt_,
          "UPDATE attempts SET state = ?4, exit_code = ?5, oom_killed = ?6, message = ?7, hint = ?8, finished = ?9 "
          "WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
@@ -160,12 +169,13 @@ class SqliteRunRecord final : public RunRecord {
 
   Result<> write_run(const RunStart& start, const plan::Plan& plan) {
     insert_run_.query(start.id, plan.spec().name, start.created, start.root, start.spec_file, start.spec_digest,
-                      start.command_line, start.mlpipe_version, start.engine, start.host, start.git_commit, start.git_dirty,
-                      static_cast<std::uint64_t>(plan.size()));
+                      start.command_line, start.mlpipe_version, start.engine, start.host, start.git_commit,
+                      start.git_dirty, static_cast<std::uint64_t>(plan.size()));
     const Result<bool> inserted = insert_run_.step();
     if (!inserted) return Failure(inserted.error());
     if (!*inserted) {
-      return fail_with_hint(ErrorCode::conflict, fmt::format("record {}: a run {} exists already", database_->file().string(), start.id),
+      return fail_with_hint(ErrorCode::conflict,
+                            fmt::format("record {}: a run {} exists already", database_->file().string(), start.id),
                             "choose another --run-id, or leave it out");
     }
     run_ = insert_run_.integer(0);
@@ -200,7 +210,8 @@ class SqliteRunRecord final : public RunRecord {
     for (std::uint32_t number = 0; number < plan.size(); ++number) {
       const plan::TaskId id{number};
       const spec::ComponentSpec& component = plan.component(id);
-      Result<> added = insert_task_.run(run_, number, plan.task(id).path(), component.name, image_as_written(component));
+      Result<> added =
+          insert_task_.run(run_, number, plan.task(id).path(), component.name, image_as_written(component));
       if (!added) return added;
     }
     return {};
@@ -213,8 +224,8 @@ class SqliteRunRecord final : public RunRecord {
     return Steps()
         .then([&] {
           return insert_event_.run(run_, event, transition.at, std::optional<std::int64_t>(task), transition.attempt,
-                                   engine::to_string(transition.from), engine::to_string(transition.to), transition.reason,
-                                   transition.retry_in);
+                                   engine::to_string(transition.from), engine::to_string(transition.to),
+                                   transition.reason, transition.retry_in);
         })
         .then([&] { return update_task_.run(run_, task, engine::to_string(transition.to), transition.reason); })
         .then([&] { return write_attempt(transition, task); })
@@ -234,8 +245,7 @@ class SqliteRunRecord final : public RunRecord {
       }
       case TaskState::running:
         return update_attempt_.run(run_, task, attempt, "running", std::optional<WallTime>(transition.at));
-      case TaskState::stopping:
-        return update_attempt_.run(run_, task, attempt, "stopping", std::optional<WallTime>());
+      case TaskState::stopping: return update_attempt_.run(run_, task, attempt, "stopping", std::optional<WallTime>());
       default: return {};
     }
   }
@@ -245,8 +255,8 @@ class SqliteRunRecord final : public RunRecord {
     const int attempt = transition.attempt;
     return Steps()
         .then([&] {
-          return end_attempt_.run(run_, task, attempt, engine::to_string(result.end), result.exit_code, result.oom_killed,
-                                  result.message, result.hint, transition.at);
+          return end_attempt_.run(run_, task, attempt, engine::to_string(result.end), result.exit_code,
+                                  result.oom_killed, result.message, result.hint, transition.at);
         })
         .then([&] { return write_data(result.outputs, task, attempt, "output"); })
         .then([&] { return write_metrics(result.outputs, task, attempt); })
@@ -259,8 +269,9 @@ class SqliteRunRecord final : public RunRecord {
       if (!added) return added;
     }
     for (const auto& [name, artifact] : data.artifacts) {
-      Result<> added = insert_artifact_.run(run_, task, attempt, direction, name, artifact.name, artifact.type, artifact.uri,
-                                            artifact.digest, artifact.bytes, artifact.is_folder, to_json(artifact.metadata));
+      Result<> added =
+          insert_artifact_.run(run_, task, attempt, direction, name, artifact.name, artifact.type, artifact.uri,
+                               artifact.digest, artifact.bytes, artifact.is_folder, to_json(artifact.metadata));
       if (!added) return added;
     }
     return {};
@@ -272,14 +283,17 @@ class SqliteRunRecord final : public RunRecord {
       for (const auto& [name, value] : artifact.metadata.as_struct()) {
         // SQLite stores NaN as NULL; the metadata keeps it.
         if (!value.is_number() || std::isnan(value.as_double())) continue;
-        if (Result<> added = insert_metric_.run(run_, task, attempt, output, name, value.as_double()); !added) return added;
+        if (Result<> added = insert_metric_.run(run_, task, attempt, output, name, value.as_double()); !added)
+          return added;
       }
     }
     return {};
   }
 
   Result<> write_counts(const engine::StateCounts& counts) {
-    const auto of = [&](TaskState state) { return static_cast<std::uint64_t>(counts[static_cast<std::size_t>(state)]); };
+    const auto of = [&](TaskState state) {
+      return static_cast<std::uint64_t>(counts[static_cast<std::size_t>(state)]);
+    };
     return update_counts_.run(run_, of(TaskState::waiting), of(TaskState::ready), of(TaskState::starting),
                               of(TaskState::running), of(TaskState::stopping), of(TaskState::retry_wait),
                               of(TaskState::succeeded), of(TaskState::failed), of(TaskState::skipped),
@@ -287,8 +301,9 @@ class SqliteRunRecord final : public RunRecord {
   }
 
   std::unique_ptr<Database> database_;  // before the statements: they must go first
-  Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_, insert_attempt_,
-      update_attempt_, end_attempt_, insert_parameter_, insert_artifact_, insert_metric_, update_counts_, update_run_;
+  Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_,
+      insert_attempt_, update_attempt_, end_attempt_, insert_parameter_, insert_artifact_, insert_metric_,
+      update_counts_, update_run_;
 
   std::int64_t run_ = 0;  // the run's number in the database
   std::string run_id_;
@@ -299,6 +314,8 @@ class SqliteRunRecord final : public RunRecord {
 
 }  // namespace
 
-Result<std::unique_ptr<RunRecord>> open_record(const std::filesystem::path& database) { return SqliteRunRecord::open(database); }
+Result<std::unique_ptr<RunRecord>> open_record(const std::filesystem::path& database) {
+  return SqliteRunRecord::open(database);
+}
 
 }  // namespace mlpipe::metadata

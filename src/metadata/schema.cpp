@@ -37,16 +37,19 @@ Result<SchemaState> check_schema(Database& database, std::int64_t version) {
   const std::string file = database.file().string();
   if (*application == 0 && *found == 0 && *tables == 0) return SchemaState::absent;
   if (*application != k_application_id) {
-    return fail_with_hint(ErrorCode::conflict, fmt::format("record {}: it is an SQLite database of another program", file),
+    return fail_with_hint(ErrorCode::conflict,
+                          fmt::format("record {}: it is an SQLite database of another program", file),
                           "nothing in it was changed; choose another root with --root, or move the file away");
   }
   if (*found > version) {
-    return fail_with_hint(ErrorCode::conflict,
-                          fmt::format("record {}: it was written by a newer mlpipe (schema version {}, this one knows up to {})",
-                                      file, *found, version),
-                          "nothing in it was changed; use the newer mlpipe, or another root with --root");
+    return fail_with_hint(
+        ErrorCode::conflict,
+        fmt::format("record {}: it was written by a newer mlpipe (schema version {}, this one knows up to {})", file,
+                    *found, version),
+        "nothing in it was changed; use the newer mlpipe, or another root with --root");
   }
-  if (*found < 1) return fail(ErrorCode::io, "record {}: schema version {} does not exist; the file is damaged", file, *found);
+  if (*found < 1)
+    return fail(ErrorCode::io, "record {}: schema version {} does not exist; the file is damaged", file, *found);
   return *found < version ? SchemaState::older : SchemaState::current;
 }
 
@@ -81,8 +84,8 @@ Result<> migrate_schema(Database& database, std::span<const Migration> steps, st
     ++*at;
   }
   if (*at != version) {
-    return fail(ErrorCode::internal, "record {}: no way leads from schema version {} to {}", database.file().string(), *at,
-                version);
+    return fail(ErrorCode::internal, "record {}: no way leads from schema version {} to {}", database.file().string(),
+                *at, version);
   }
   if (Result<> set = set_version(database, version); !set) return set;
   return transaction->commit();

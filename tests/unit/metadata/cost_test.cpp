@@ -1,0 +1,112 @@
+#include <algorithm>
+
+#include "fixture.hpp"
+
+// What the record costs. Not part of the suite, which must not depend on time; run with
+//   metadata_test --gtest_also_run_disabled_tests --gtest_filter='*Cost*'
+namespace mlpipe::metadata {
+namespace {
+
+using engine::TaskState;
+using test::RunWriter;
+
+double milliseconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+template <class Body>
+double milliseconds(Body&& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  return milliseconds_since(begin);
+}
+
+TEST(Cost, DISABLED_OfRecordingARun) {
+  test::TempDir folder;
+  auto record = must_open(folder.path() / "metadata.db");
+  auto spec = test::make_spec("big", test::numbered_tasks(100'000));
+  const plan::Plan plan = plan::make_plan(*spec, {}).value();
+  fmt::print("begin, 100,000 tasks: {:.0f} ms\n",
+             milliseconds([&] { ASSERT_TRUE(record->begin(test::start_of("big"), plan)); }));
+
+  std::vector<engine::Transition> turn;
+  for (std::uint32_t task = 0; task < 10'000; ++task) {
+    engine::Transition& skipped = turn.emplace_back();
+    skipped.task = plan::TaskId{task};
+    skipped.to = TaskState::skipped;
+    skipped.reason = "something it needs failed";
+  }
+  fmt::print("commit, 10,000 transitions at once: {:.0f} ms\n",
+             milliseconds([&] { ASSERT_TRUE(record->commit(turn)); }));
+
+  std::vector<double> each;
+  engine::TaskData inputs;
+  inputs.parameters = {{"n_trials", Value(100)}, {"seed", Value(42)}};
+  inputs.artifacts = {
+      {"dataset", test::make_artifact("dataset", "system.Dataset", "/root/runs/big/split/dataset/data")}};
+  engine::AttemptResult result;
+  result.outputs.parameters = {{"rmse", Value(25.5)}};
+  result.outputs.artifacts = {
+      {"model", test::make_artifact("model", "system.Model", "/root/runs/big/train/model/data")}};
+  for (std::uint32_t task = 10'000; task < 11'000; ++task) {
+    engine::Transition one;
+    one.task = plan::TaskId{task};
+    one.attempt = 1;
+    for (const auto& [from, to] :
+         {std::pair(TaskState::waiting, TaskState::starting), std::pair(TaskState::starting, TaskState::running),
+          std::pair(TaskState::running, TaskState::succeeded)}) {
+      one.from = from;
+      one.to = to;
+      one.inputs = to == TaskState::starting ? &inputs : nullptr;
+      one.result = to == TaskState::succeeded ? &result : nullptr;
+      each.push_back(milliseconds([&] { ASSERT_TRUE(record->commit(std::span(&one, 1))); }));
+    }
+  }
+  std::sort(each.begin(), each.end());
+  fmt::print("commit, one transition: median {:.3f} ms, p99 {:.3f} ms, worst {:.3f} ms\n", each[each.size() / 2],
+             each[each.size() * 99 / 100], each.back());
+}
+
+TEST(Cost, DISABLED_OfReadingARecordOfTenThousandRuns) {
+  test::TempDir folder;
+  const std::filesystem::path file = folder.path() / "metadata.db";
+  {
+    auto record = must_open(file);
+    for (int number = 0; number < 10'000; ++number) {
+      auto spec = test::make_spec("prices", test::numbered_tasks(20));
+      const plan::Plan plan = plan::make_plan(*spec, {}).value();
+      ASSERT_TRUE(record->begin(test::start_of(fmt::format("prices-20260203-{:06}-ab12", number)), plan));
+      std::vector<engine::Transition> turn;
+      engine::AttemptResult result;
+      result.outputs.parameters = {{"rmse", Value(25.5)}};
+      result.outputs.artifacts = {{"model", test::make_artifact("model", "system.Model", "/root/model")}};
+      for (const auto& [from, to] :
+           {std::pair(TaskState::waiting, TaskState::starting), std::pair(TaskState::starting, TaskState::succeeded)}) {
+        for (std::uint32_t task = 0; task < 20; ++task) {
+          engine::Transition& one = turn.emplace_back();
+          one.task = plan::TaskId{task};
+          one.attempt = 1;
+          one.from = from;
+          one.to = to;
+          one.result = to == TaskState::succeeded ? &result : nullptr;
+        }
+      }
+      ASSERT_TRUE(record->commit(turn));
+      ASSERT_TRUE(record->finish(engine::RunState::succeeded, test::at_millisecond(number)));
+    }
+  }
+  fmt::print("database: {} MiB\n", std::filesystem::file_size(file) >> 20);
+  fmt::print("open + 20 newest runs: {:.2f} ms\n",
+             milliseconds([&] { ASSERT_EQ(must_read(file)->runs(20)->size(), 20u); }));
+  fmt::print("open + all runs: {:.2f} ms\n",
+             milliseconds([&] { ASSERT_EQ(must_read(file)->runs(0)->size(), 10'000u); }));
+  fmt::print("open + latest + its tasks: {:.2f} ms\n", milliseconds([&] {
+               auto queries = must_read(file);
+               ASSERT_EQ(queries->tasks(queries->find_run("latest")->id)->size(), 20u);
+             }));
+  fmt::print("open + unknown run: {:.2f} ms\n",
+             milliseconds([&] { ASSERT_FALSE(must_read(file)->find_run("nothing-like-this")); }));
+}
+
+}  // namespace
+}  // namespace mlpipe::metadata
