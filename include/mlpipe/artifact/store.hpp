@@ -22,8 +22,10 @@ class ArtifactStore {
   // Makes the bytes of the artifact at `uri` readable at the returned local path. The local store: no copy, the path itself.
   virtual Result<std::filesystem::path> fetch(const std::string& uri, const std::function<bool()>& stop) = 0;
 
-  // Publishes the file or folder at `staged` as `uri`; readers see all of it or nothing. Consumes `staged`. Publishing the
-  // same attempt's output again after a crash is fine. Afterwards the payload is read-only.
+  // Publishes the file or folder at `staged` (<attempt>/work/<output>/<file name>) as `uri`; readers see all of it or
+  // nothing. Consumes `staged` and what else lies in its folder. Publishing the same attempt's output again after a crash
+  // is fine; what an earlier attempt left at `uri` before a crash is replaced. Afterwards the payload is read-only: its
+  // files for everybody, its folders for all but their owner (who may have to remove them); set-id bits are gone.
   virtual Result<> commit(const std::filesystem::path& staged, const std::string& uri, const std::function<bool()>& stop) = 0;
 
   // Describes what is at `uri` (importers): digest, size, kind; not_found when nothing is.
