@@ -1,0 +1,169 @@
+#include "spec/component_reader.hpp"
+
+#include <fmt/format.h>
+
+#include "spec/interface_reader.hpp"
+#include "spec/node_reader.hpp"
+#include "spec/settings_reader.hpp"
+#include "spec/word_reader.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ComponentReader final {
+ public:
+  ComponentReader(const fs::path& folder, Mistakes& mistakes) : folder_(folder), mistakes_(mistakes) {}
+
+  ComponentSpec read(YamlNode root) {
+    component_.where = root.where();
+    component_.name = folder_.filename().string();
+    std::optional<YamlNode> implementation;
+    for (YamlEntry entry : root.entries()) {
+      if (entry.key.text() == "implementation") {
+        implementation = entry.value;
+      } else {
+        read_key(entry);
+      }
+    }
+    check_variable_clashes(component_.interface, mistakes_);
+    if (implementation) {
+      read_implementation(*implementation);
+    } else {
+      mistakes_.error(root.where(), "`implementation` is missing",
+                      "a component has implementation: {container: {image: ..., command: [...]}}");
+    }
+    return std::move(component_);
+  }
+
+ private:
+  void read_key(YamlEntry entry) {
+    static const std::vector<std::string> k_keys = {"name", "description", "metadata", "inputs", "outputs",
+                                                    "implementation"};
+    std::string_view key = entry.key.text();
+    if (key == "name") {
+      if (auto name = read_filled_text(entry.value, "`name`", mistakes_)) component_.name = *std::move(name);
+    } else if (key == "description") {
+      if (!entry.value.is_null()) component_.description = read_text(entry.value, "`description`", mistakes_).value_or("");
+    } else if (key == "metadata") {
+      read_metadata(entry.value);
+    } else if (key == "inputs") {
+      read_listed_ports(entry.value, Direction::input, component_.interface, mistakes_);
+    } else if (key == "outputs") {
+      read_listed_ports(entry.value, Direction::output, component_.interface, mistakes_);
+    } else {
+      unknown_key(entry.key, "a component", k_keys, mistakes_);
+    }
+  }
+
+  // Annotations and labels are for people and other tools: checked, not kept.
+  void read_metadata(YamlNode node) {
+    static const std::vector<std::string> k_keys = {"annotations", "labels"};
+    if (node.is_null() || !expect_mapping(node, "`metadata`", mistakes_)) return;
+    for (YamlEntry entry : node.entries()) {
+      if (entry.key.text() != "annotations" && entry.key.text() != "labels") {
+        unknown_key(entry.key, "`metadata`", k_keys, mistakes_);
+      } else if (!entry.value.is_null()) {
+        expect_mapping(entry.value, "`" + std::string(entry.key.text()) + "`", mistakes_);
+      }
+    }
+  }
+
+  void read_implementation(YamlNode node) {
+    static const std::vector<std::string> k_keys = {"container"};
+    if (!expect_mapping(node, "`implementation`", mistakes_)) return;
+    std::optional<YamlNode> container;
+    for (YamlEntry entry : node.entries()) {
+      if (entry.key.text() == "container") {
+        container = entry.value;
+      } else if (entry.key.text() == "graph") {
+        mistakes_.error(entry.key.where(), "components made of other components (`graph`) are not supported",
+                        "write a pipeline.yaml with these tasks");
+        return;
+      } else {
+        unknown_key(entry.key, "`implementation`", k_keys, mistakes_);
+      }
+    }
+    if (!container) {
+      mistakes_.error(node.where(), "`implementation` has no `container`");
+    } else if (expect_mapping(*container, "`container`", mistakes_)) {
+      read_container(*container);
+    }
+  }
+
+  void read_container(YamlNode node) {
+    ContainerSpec container;
+    for (YamlEntry entry : node.entries()) read_container_key(entry, container);
+    if (!node.find("image") && !node.find("build")) {
+      mistakes_.error(node.where(), "the container has neither `image` nor `build`",
+                      "name an image, or write `build: .` for the Dockerfile beside this file");
+    }
+    component_.implementation = std::move(container);
+  }
+
+  void read_container_key(YamlEntry entry, ContainerSpec& container) {
+    static const std::vector<std::string> k_keys = {"image", "build", "command", "args", "env"};
+    std::string_view key = entry.key.text();
+    if (key == "image") {
+      if (auto image = read_filled_text(entry.value, "`image`", mistakes_)) container.image = Template::literal(*image);
+    } else if (key == "build") {
+      read_build(entry.value, container);
+    } else if (key == "command") {
+      container.command = read_words(entry.value, "`command`", Texts::literal, component_.interface, mistakes_);
+      container.has_command = !container.command.empty();
+    } else if (key == "args") {
+      container.args = read_words(entry.value, "`args`", Texts::literal, component_.interface, mistakes_);
+    } else if (key == "env") {
+      read_literal_env(entry.value, container.env);
+    } else if (key == "fileOutputs") {
+      mistakes_.error(entry.key.where(), "`fileOutputs` is not supported, as in KFP 2", "use {outputPath: name} in args");
+    } else {
+      unknown_key(entry.key, "`container`", k_keys, mistakes_);
+    }
+  }
+
+  void read_literal_env(YamlNode node, std::vector<EnvVariable>& env) {
+    if (node.is_null() || !expect_mapping(node, "`env`", mistakes_)) return;
+    for (YamlEntry entry : node.entries()) {
+      std::string what = fmt::format("variable {}", ticked(entry.key.text()));
+      std::optional<std::string> value = read_text(entry.value, what, mistakes_);
+      if (check_variable_name(entry.key, mistakes_) && value) {
+        env.push_back({std::string(entry.key.text()), Template::literal(*std::move(value))});
+      }
+    }
+  }
+
+  void read_build(YamlNode node, ContainerSpec& container) {
+    std::optional<std::string> folder = read_filled_text(node, "`build`", mistakes_);
+    if (!folder) return;
+    container.build_context = (folder_ / *folder).lexically_normal();
+    if (!container.build_context.has_filename()) container.build_context = container.build_context.parent_path();
+    std::error_code ignored;
+    if (!fs::is_directory(container.build_context, ignored)) {
+      mistakes_.error(node.where(), fmt::format("there is no folder {}", ticked(container.build_context.string())));
+    } else if (!fs::exists(container.build_context / "Dockerfile", ignored)) {
+      mistakes_.error(node.where(), fmt::format("there is no Dockerfile in {}", ticked(container.build_context.string())));
+    }
+  }
+
+  const fs::path& folder_;
+  Mistakes& mistakes_;
+  ComponentSpec component_;
+};
+
+}  // namespace
+
+std::optional<ComponentSpec> read_component_tree(YamlNode root, const fs::path& folder, Mistakes& mistakes) {
+  std::size_t before = mistakes.errors();
+  if (!expect_mapping(root, "a component", mistakes)) return std::nullopt;
+  if (root.find("tasks")) {
+    mistakes.error(root.where(), "this is a pipeline, not a component");
+    return std::nullopt;
+  }
+  ComponentSpec component = ComponentReader(folder, mistakes).read(root);
+  if (mistakes.errors() > before) return std::nullopt;
+  return component;
+}
+
+}  // namespace mlpipe::spec

@@ -1,0 +1,106 @@
+#include "spec/component_search.hpp"
+
+#include <fmt/format.h>
+
+#include "mlpipe/sys/file.hpp"
+#include "spec/component_reader.hpp"
+#include "spec/node_reader.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_most_files = 60'000;  // Where counts files in 16 bits
+
+// The component file that `path` names, when it is there.
+std::optional<fs::path> component_file(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return path;
+  if (fs::is_regular_file(path / "component.yaml", ignored)) return path / "component.yaml";
+  return std::nullopt;
+}
+
+std::vector<std::string> folders_with_components(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end && names.size() < 1000; it.increment(error)) {
+    std::error_code ignored;
+    if (fs::is_regular_file(it->path() / "component.yaml", ignored)) names.push_back(it->path().filename().string());
+  }
+  return names;
+}
+
+// The name of a source as the user knows it: from the working folder when it is below.
+std::string shown(const fs::path& file) {
+  std::error_code error;
+  fs::path near = fs::proximate(file, error);
+  return error || near.string().size() > file.string().size() ? file.string() : near.string();
+}
+
+}  // namespace
+
+ComponentId ComponentLibrary::find(YamlNode reference) {
+  std::optional<std::string> text = read_filled_text(reference, "`component`", reading_.mistakes);
+  if (!text) return k_no_component;
+  if (auto known = by_text_.find(*text); known != by_text_.end()) return known->second;
+  ComponentId id = k_no_component;
+  if (std::optional<fs::path> file = locate(reference)) {
+    auto [slot, is_new] = by_file_.emplace(file->string(), k_no_component);
+    if (is_new) slot->second = load(*file, reference);
+    id = slot->second;
+  }
+  by_text_.emplace(*std::move(text), id);
+  return id;
+}
+
+std::optional<fs::path> ComponentLibrary::locate(YamlNode reference) {
+  std::string text(reference.text());
+  if (text.find("${{") != std::string::npos) {
+    reading_.mistakes.error(reference.where(), "`component` cannot be computed: it is read before the run starts");
+    return std::nullopt;
+  }
+  fs::path path = (reading_.directory / text).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  if (std::optional<fs::path> file = component_file(path)) return file;
+  bool bare = text.find('/') == std::string::npos;
+  std::vector<std::string> candidates;
+  if (bare) {
+    for (const fs::path& folder : reading_.options.component_path) {
+      if (std::optional<fs::path> file = component_file((folder / text).lexically_normal())) return file;
+      for (std::string& name : folders_with_components(folder)) candidates.push_back(std::move(name));
+    }
+  }
+  fs::path parent = fs::path(text).parent_path();
+  for (const std::string& name : folders_with_components(path.parent_path())) candidates.push_back((parent / name).string());
+  std::error_code ignored;
+  std::string why = fs::is_directory(path, ignored) ? "the folder has no component.yaml" : "there is no such file or folder";
+  std::string hint = bare && !reading_.options.component_path.empty()
+                         ? fmt::format("looked in {} and in the component path", ticked(reading_.directory.string()))
+                         : fmt::format("looked for {}", ticked(path.string()));
+  reading_.mistakes.error(reference.where(), fmt::format("no component {}: {}", ticked(text), why),
+                          reading_.mistakes.did_you_mean(text, candidates, hint));
+  return std::nullopt;
+}
+
+ComponentId ComponentLibrary::load(const fs::path& file, YamlNode reference) {
+  if (reading_.sources.size() >= k_most_files) {
+    reading_.mistakes.error(reference.where(), fmt::format("more than {} component files", k_most_files));
+    return k_no_component;
+  }
+  Result<std::string> text = sys::read_file(file, k_most_source_bytes);
+  if (!text) {
+    reading_.mistakes.error(reference.where(), text.error().message, text.error().hint);
+    return k_no_component;
+  }
+  auto index = static_cast<std::uint16_t>(reading_.sources.size());
+  reading_.sources.push_back({shown(file), *std::move(text)});
+  std::optional<YamlTree> tree = load_yaml(reading_.sources.back().text, index, reading_.mistakes);
+  if (!tree) return k_no_component;
+  std::optional<ComponentSpec> component = read_component_tree(YamlNode(*tree, 0), file.parent_path(), reading_.mistakes);
+  if (!component) return k_no_component;
+  reading_.spec.components.push_back(*std::move(component));
+  return static_cast<ComponentId>(reading_.spec.components.size() - 1);
+}
+
+}  // namespace mlpipe::spec

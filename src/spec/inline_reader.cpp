@@ -1,0 +1,147 @@
+#include "spec/inline_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "mlpipe/base/text.hpp"
+#include "spec/interface_reader.hpp"
+#include "spec/node_reader.hpp"
+#include "spec/word_reader.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+const std::vector<std::string> k_artifact_types = {"Artifact",  "Dataset",
+                                                   "Model",     "Metrics",
+                                                   "ClassificationMetrics", "SlicedClassificationMetrics",
+                                                   "HTML",      "Markdown"};
+
+// Where the data is, as the importer will read it.
+std::optional<Template> read_uri(YamlNode node, const std::filesystem::path& directory, Mistakes& mistakes) {
+  if (!read_filled_text(node, "`uri`", mistakes)) return std::nullopt;
+  std::optional<Template> uri = read_template(node, "`uri`", mistakes);
+  if (!uri || uri->parts.empty()) return std::nullopt;
+  auto* begin = std::get_if<std::string>(&uri->parts.front());
+  if (begin == nullptr || begin->starts_with("gs://")) return uri;  // what an expression gives is known in the run only
+  if (begin->starts_with("file://")) begin->erase(0, 7);
+  std::size_t scheme = begin->find("://");
+  if (scheme != std::string::npos) {
+    mistakes.error(node.where(), fmt::format("{} addresses cannot be imported", ticked(begin->substr(0, scheme + 3))),
+                   "use a path or gs://bucket/object");
+    return std::nullopt;
+  }
+  if (begin->starts_with("~")) {
+    mistakes.error(node.where(), "`~` is not replaced by your home folder here",
+                   "write the whole path, or one relative to this file");
+    return std::nullopt;
+  }
+  // operator/ keeps an absolute path as it is.
+  bool ends_with_slash = begin->ends_with('/');
+  *begin = (directory / *begin).lexically_normal().string();
+  if (uri->parts.size() == 1 && ends_with_slash && begin->size() > 1 && begin->ends_with('/')) begin->pop_back();
+  return uri;
+}
+
+std::optional<std::string> read_artifact_type(YamlNode node, Mistakes& mistakes) {
+  std::optional<std::string> name = read_filled_text(node, "`type`", mistakes);
+  if (!name) return std::nullopt;
+  if (std::optional<std::string> type = artifact_type_of(*name)) return type;
+  std::string hint = mistakes.did_you_mean(*name, k_artifact_types, "types: " + join(k_artifact_types, ", "));
+  if (parameter_type_of(*name)) hint = "a small value is a parameter: write it under `parameters`";
+  mistakes.error(node.where(), fmt::format("{} is no type of an artifact", ticked(*name)), hint);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> read_image(YamlNode node, Mistakes& mistakes) {
+  std::optional<std::string> image = read_filled_text(node, "`image`", mistakes);
+  if (!image) return std::nullopt;
+  if (image->find("${{") != std::string::npos) {
+    mistakes.error(node.where(), "`image` cannot be computed: images are got ready before the run starts");
+    return std::nullopt;
+  }
+  bool good = std::all_of(image->begin(), image->end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._-/:@").find(c) != std::string_view::npos;
+  });
+  if (!good || image->front() == '-' || image->front() == '/') {
+    mistakes.error(node.where(), fmt::format("{} is no name of an image", ticked(*image)), "such as python:3.11-slim");
+    return std::nullopt;
+  }
+  return image;
+}
+
+std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<std::string>& default_image,
+                                                   Mistakes& mistakes) {
+  std::size_t before = mistakes.errors();
+  ComponentSpec component;
+  component.name = task.key.text();
+  component.where = task.key.where();
+  ContainerSpec container;
+  if (default_image) container.image = Template::literal(*default_image);
+  std::optional<YamlNode> script, command, args;
+  for (YamlEntry entry : task.value.entries()) {
+    std::string_view key = entry.key.text();
+    if (key == "inputs") read_inline_ports(entry.value, Direction::input, component.interface, mistakes);
+    if (key == "outputs") read_inline_ports(entry.value, Direction::output, component.interface, mistakes);
+    if (key == "script") script = entry.value;
+    if (key == "command") command = entry.value;
+    if (key == "args") args = entry.value;
+    if (key == "description" && !entry.value.is_null()) {
+      component.description = read_text(entry.value, "`description`", mistakes).value_or("");
+    }
+    if (key == "image") {
+      if (auto image = read_image(entry.value, mistakes)) container.image = Template::literal(*std::move(image));
+    }
+  }
+  check_variable_clashes(component.interface, mistakes);
+  if (!default_image && !task.value.find("image")) {
+    mistakes.error(component.where, fmt::format("task {} says no `component`, `import` or `image`", ticked(component.name)),
+                   "image: python:3.11-slim makes it an inline one");
+  }
+  if (script && (command || args)) {
+    mistakes.error(script->where(), "`script` cannot stand beside `command` and `args`",
+                   "a script's first line says what runs it: #!/usr/bin/env python3");
+  }
+  if (script && read_filled_text(*script, "`script`", mistakes)) {
+    container.script = read_template(*script, "`script`", mistakes);
+  }
+  if (command) {
+    container.command = read_words(*command, "`command`", Texts::with_expressions, component.interface, mistakes);
+    container.has_command = !container.command.empty();
+  }
+  if (args) container.args = read_words(*args, "`args`", Texts::with_expressions, component.interface, mistakes);
+  component.implementation = std::move(container);
+  if (mistakes.errors() > before) return std::nullopt;
+  return component;
+}
+
+std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem::path& directory, Mistakes& mistakes) {
+  static const std::vector<std::string> k_keys = {"uri", "type", "metadata"};
+  std::size_t before = mistakes.errors();
+  if (!expect_mapping(node, "`import`", mistakes)) return std::nullopt;
+  ImporterSpec importer;
+  for (YamlEntry entry : node.entries()) {
+    std::string_view key = entry.key.text();
+    if (key == "uri") {
+      if (auto uri = read_uri(entry.value, directory, mistakes)) importer.uri = *std::move(uri);
+    } else if (key == "type") {
+      if (auto type = read_artifact_type(entry.value, mistakes)) importer.type = *std::move(type);
+    } else if (key == "metadata") {
+      if (entry.value.is_null() || !expect_mapping(entry.value, "`metadata`", mistakes)) continue;
+      importer.metadata = read_value(entry.value, mistakes).value_or(Value());
+    } else {
+      unknown_key(entry.key, "`import`", k_keys, mistakes);
+    }
+  }
+  if (!node.find("uri")) mistakes.error(node.where(), "`import` has no `uri`", "import: {uri: data/table.csv, type: Dataset}");
+  if (mistakes.errors() > before) return std::nullopt;
+  ComponentSpec component;
+  component.interface.output_artifacts.push_back({.name = "artifact", .type = importer.type, .where = node.where()});
+  component.implementation = std::move(importer);
+  return component;
+}
+
+}  // namespace mlpipe::spec

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "mlpipe/spec/model.hpp"
+#include "spec/yaml_tree.hpp"
+
+namespace mlpipe::spec {
+
+// An image's name: a literal that could be one.
+std::optional<std::string> read_image(YamlNode node, Mistakes& mistakes);
+
+// The component that an inline task holds: image, command and args or script, inputs and outputs. Its texts may still
+// name parameters and other tasks' outputs, which Wiring makes inputs of.
+std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<std::string>& default_image,
+                                                   Mistakes& mistakes);
+
+// The component that `import: {uri, type, metadata}` holds; its one output is named `artifact`. A relative path is taken
+// from `directory`.
+std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem::path& directory, Mistakes& mistakes);
+
+}  // namespace mlpipe::spec

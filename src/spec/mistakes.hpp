@@ -1,0 +1,38 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "mlpipe/spec/diagnostic.hpp"
+
+namespace mlpipe::spec {
+
+// Collects what is wrong with a spec. Keeps the first thousand: a generated file can hold a mistake in every task.
+class Mistakes final {
+ public:
+  void error(Where where, std::string message, std::string hint = {});
+  void warning(Where where, std::string message, std::string hint = {});
+  void add(Diagnostic diagnostic);
+
+  bool any_error() const { return errors_ > 0; }
+  std::size_t errors() const { return errors_; }
+
+  // "did you mean `x`?" for the candidate nearest to `word`, else `otherwise`. Costs nothing any more once it was asked
+  // about too many candidates.
+  std::string did_you_mean(std::string_view word, std::span<const std::string> candidates, std::string otherwise = {});
+
+  Diagnostics take() { return std::move(diagnostics_); }
+
+ private:
+  Diagnostics diagnostics_;
+  std::size_t errors_ = 0;
+  std::size_t guesses_left_ = 1'000'000;
+};
+
+// `text` in backquotes, printable and short enough for a message.
+std::string ticked(std::string_view text);
+// "`a`, `b` and `c`"; the first few and how many more when there are many.
+std::string listed(std::span<const std::string> names);
+
+}  // namespace mlpipe::spec

@@ -1,0 +1,181 @@
+#include <fmt/format.h>
+
+#include "mlpipe/sys/file.hpp"
+#include "spec/component_reader.hpp"
+#include "spec/interface_reader.hpp"
+#include "spec/node_reader.hpp"
+#include "spec/reading.hpp"
+#include "spec/settings_reader.hpp"
+#include "spec/task_reader.hpp"
+#include "spec/wiring.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A run id is the name, a time and four letters, together at most 100 bytes.
+constexpr std::size_t k_longest_name = 79;
+
+const std::vector<std::string> k_keys = {"name", "description", "parameters", "defaults", "tasks",
+                                         "outputs", "pools", "root", "labels"};
+
+class PipelineReader final {
+ public:
+  explicit PipelineReader(Reading& reading) : reading_(reading), mistakes_(reading.mistakes) {}
+
+  void read(YamlNode root) {
+    if (!expect_mapping(root, "a pipeline", mistakes_)) return;
+    if (root.find("implementation")) {
+      mistakes_.error(root.where(), "this is a component, not a pipeline", "name it in a task of a pipeline: component: PATH");
+      return;
+    }
+    if (root.find("deploymentSpec") || root.find("pipelineInfo") || root.find("pipelineSpec")) {
+      mistakes_.error(root.where(), "compiled KFP pipelines are not supported by this version");
+      return;
+    }
+    for (YamlEntry entry : root.entries()) read_key(entry);
+    if (!root.find("name")) mistakes_.error(root.where(), "the pipeline has no `name`", "begin the file with name: my-pipeline");
+    if (!tasks_ || !tasks_->is_mapping() || !tasks_->has_children()) {
+      if (!tasks_ || tasks_->is_mapping() || tasks_->is_null()) {
+        mistakes_.error(tasks_ ? tasks_->where() : root.where(), "the pipeline has no `tasks`");
+      } else {
+        expect_mapping(*tasks_, "`tasks`", mistakes_);
+      }
+      return;
+    }
+    read_tasks();
+  }
+
+ private:
+  void read_key(YamlEntry entry) {
+    std::string_view key = entry.key.text();
+    PipelineSpec& spec = reading_.spec;
+    if (key == "name") {
+      read_name(entry.value);
+    } else if (key == "description") {
+      if (!entry.value.is_null()) spec.description = read_text(entry.value, "`description`", mistakes_).value_or("");
+    } else if (key == "parameters") {
+      read_parameters(entry.value, root_.interface, mistakes_);
+    } else if (key == "defaults") {
+      defaults_ = read_defaults(entry.value, reading_);
+    } else if (key == "tasks") {
+      tasks_ = entry.value;
+    } else if (key == "outputs") {
+      outputs_ = entry.value;
+    } else if (key == "pools") {
+      spec.pools = read_pools(entry.value, mistakes_);
+    } else if (key == "root") {
+      spec.pipeline_root = read_filled_text(entry.value, "`root`", mistakes_).value_or("");
+    } else if (key == "labels") {
+      read_labels(entry.value);
+    } else if (key == "on_exit") {
+      mistakes_.error(entry.key.where(), "`on_exit` is not supported by this version");
+    } else {
+      unknown_key(entry.key, "a pipeline", k_keys, mistakes_);
+    }
+  }
+
+  void read_name(YamlNode node) {
+    std::optional<std::string> name = read_filled_text(node, "`name`", mistakes_);
+    if (!name || !check_name(node, "a pipeline", mistakes_)) return;
+    if (name->size() > k_longest_name) {
+      mistakes_.error(node.where(), fmt::format("the name has {} bytes; {} are allowed", name->size(), k_longest_name),
+                      "run ids are made of it");
+    }
+    reading_.spec.name = *std::move(name);
+  }
+
+  void read_labels(YamlNode node) {
+    if (node.is_null() || !expect_mapping(node, "`labels`", mistakes_)) return;
+    for (YamlEntry entry : node.entries()) {
+      std::optional<std::string> value = read_text(entry.value, "a label", mistakes_);
+      if (entry.key.text().empty()) mistakes_.error(entry.key.where(), "a label has an empty name");
+      if (value) reading_.spec.labels.emplace_back(entry.key.text(), *std::move(value));
+    }
+  }
+
+  void read_tasks() {
+    ComponentLibrary library(reading_);
+    TaskReader reader(reading_, library, defaults_);
+    DagSpec dag;
+    std::size_t count = 0;
+    for (auto it = tasks_->entries().begin(); it != tasks_->entries().end(); ++it) ++count;
+    dag.tasks.reserve(count);
+    for (YamlEntry entry : tasks_->entries()) dag.tasks.push_back(reader.read(entry));
+
+    Wiring wiring(reading_, root_, dag);
+    std::size_t index = 0;
+    for (YamlEntry entry : tasks_->entries()) wiring.bind_task(index++, entry.value);
+    if (outputs_) wiring.bind_outputs(*outputs_);
+    wiring.check_cycles();
+    wiring.warn_of_unused();
+
+    PipelineSpec& spec = reading_.spec;
+    root_.name = spec.name;
+    root_.description = spec.description;
+    root_.where = {1, 1, 0};
+    root_.implementation = std::move(dag);
+    spec.root = static_cast<ComponentId>(spec.components.size());
+    spec.components.push_back(std::move(root_));
+  }
+
+  Reading& reading_;
+  Mistakes& mistakes_;
+  ComponentSpec root_;
+  TaskDefaults defaults_;
+  std::optional<YamlNode> tasks_, outputs_;
+};
+
+std::vector<SourceFile> taken(std::deque<SourceFile>& sources) {
+  return {std::make_move_iterator(sources.begin()), std::make_move_iterator(sources.end())};
+}
+
+fs::path absolute_folder(const fs::path& folder) {
+  std::error_code ignored;
+  fs::path absolute = fs::absolute(folder.empty() ? fs::path(".") : folder, ignored);
+  return absolute.lexically_normal();
+}
+
+}  // namespace
+
+Result<ReadPipeline> read_pipeline(const fs::path& path, const ReadOptions& options) {
+  Result<std::string> text = sys::read_file(path, k_most_source_bytes);
+  if (!text) return within("reading the pipeline", std::move(text).error());
+  return read_pipeline_text(*std::move(text), path.string(), path.parent_path(), options);
+}
+
+ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::path& directory,
+                                const ReadOptions& options) {
+  Reading reading{.options = options, .directory = absolute_folder(directory)};
+  reading.sources.push_back({std::move(name), std::move(text)});
+  if (std::optional<YamlTree> tree = load_yaml(reading.sources.front().text, 0, reading.mistakes)) {
+    PipelineReader(reading).read(YamlNode(*tree, 0));
+  }
+  ReadPipeline result;
+  bool good = !reading.mistakes.any_error();
+  result.diagnostics = reading.mistakes.take();
+  result.sources = taken(reading.sources);
+  if (good) {
+    result.spec = std::move(reading.spec);
+    result.spec->sources = result.sources;
+  }
+  return result;
+}
+
+Result<ReadComponent> read_component(const fs::path& path) {
+  std::error_code ignored;
+  fs::path file = fs::is_directory(path, ignored) ? path / "component.yaml" : path;
+  Result<std::string> text = sys::read_file(file, k_most_source_bytes);
+  if (!text) return within("reading the component", std::move(text).error());
+  ReadComponent result;
+  result.sources.push_back({file.string(), *std::move(text)});
+  Mistakes mistakes;
+  if (std::optional<YamlTree> tree = load_yaml(result.sources.front().text, 0, mistakes)) {
+    result.component = read_component_tree(YamlNode(*tree, 0), absolute_folder(file.parent_path()), mistakes);
+  }
+  result.diagnostics = mistakes.take();
+  return result;
+}
+
+}  // namespace mlpipe::spec

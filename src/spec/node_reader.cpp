@@ -1,0 +1,188 @@
+#include "spec/node_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "mlpipe/base/text.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+void wrong_kind(YamlNode node, std::string_view what, std::string_view wanted, Mistakes& mistakes) {
+  std::string hint;
+  if (node.is_mapping() && wanted == "text") hint = "put quotes around it: a text cannot begin with { or hold `: `";
+  if (node.is_null()) {
+    mistakes.error(node.where(), fmt::format("{} is empty; it wants {}", what, wanted));
+  } else {
+    mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, node.kind_name()), hint);
+  }
+}
+
+bool expect_scalar(YamlNode node, std::string_view what, std::string_view wanted, Mistakes& mistakes) {
+  if (node.is_scalar()) return true;
+  wrong_kind(node, what, wanted, mistakes);
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::string> read_text(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  if (!expect_scalar(node, what, "text", mistakes)) return std::nullopt;
+  return std::string(node.text());
+}
+
+std::optional<std::string> read_filled_text(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  std::optional<std::string> text = read_text(node, what, mistakes);
+  if (text && trim(*text).empty()) {
+    mistakes.error(node.where(), fmt::format("{} is empty", what));
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<bool> read_flag(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  if (!expect_scalar(node, what, "true or false", mistakes)) return std::nullopt;
+  Result<Value> value = plain_value(node.text());
+  if (node.is_plain() && value && value->is_bool()) return value->as_bool();
+  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())));
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> read_integer(YamlNode node, std::string_view what, std::int64_t least, std::int64_t most,
+                                         Mistakes& mistakes) {
+  std::string wanted = most == INT64_MAX ? fmt::format("a whole number, {} or more", least)
+                                         : fmt::format("a whole number from {} to {}", least, most);
+  if (!expect_scalar(node, what, wanted, mistakes)) return std::nullopt;
+  Result<Value> value = plain_value(node.text());
+  if (node.is_plain() && value && value->is_integer() && value->as_integer() >= least && value->as_integer() <= most) {
+    return value->as_integer();
+  }
+  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())));
+  return std::nullopt;
+}
+
+std::optional<double> read_number(YamlNode node, std::string_view what, double least, Mistakes& mistakes) {
+  std::string wanted = fmt::format("a number, {} or more", number_text(least));
+  if (!expect_scalar(node, what, wanted, mistakes)) return std::nullopt;
+  Result<Value> value = plain_value(node.text());
+  if (node.is_plain() && value && value->is_number() && value->as_double() >= least) return value->as_double();
+  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())));
+  return std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> read_duration(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  if (!expect_scalar(node, what, "a duration such as 90s or 1h30m", mistakes)) return std::nullopt;
+  std::optional<std::chrono::milliseconds> duration = parse_duration(node.text());
+  if (!duration) {
+    mistakes.error(node.where(), fmt::format("{} wants a duration, not {}", what, ticked(node.text())),
+                   "write 500ms, 90s, 5m, 1h30m or 1d");
+  }
+  return duration;
+}
+
+std::optional<std::uint64_t> read_bytes(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  if (!expect_scalar(node, what, "an amount of memory such as 4Gi", mistakes)) return std::nullopt;
+  std::optional<std::uint64_t> bytes = parse_bytes(node.text());
+  if (!bytes) {
+    mistakes.error(node.where(), fmt::format("{} wants an amount of memory, not {}", what, ticked(node.text())),
+                   "write 512Mi or 4Gi (powers of 1024), or 500M or 2G (powers of 1000)");
+  }
+  return bytes;
+}
+
+std::optional<std::size_t> read_choice(YamlNode node, std::string_view what, std::span<const std::string> words,
+                                       Mistakes& mistakes) {
+  if (!expect_scalar(node, what, "one word", mistakes)) return std::nullopt;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == node.text()) return i;
+  }
+  mistakes.error(node.where(), fmt::format("{} cannot be {}", what, ticked(node.text())),
+                 mistakes.did_you_mean(node.text(), words, fmt::format("it can be {}", listed(words))));
+  return std::nullopt;
+}
+
+bool expect_mapping(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  if (node.is_mapping()) return true;
+  wrong_kind(node, what, "a mapping of `key: value` lines", mistakes);
+  return false;
+}
+
+bool expect_sequence(YamlNode node, std::string_view what, Mistakes& mistakes) {
+  if (node.is_sequence()) return true;
+  wrong_kind(node, what, "a list", mistakes);
+  return false;
+}
+
+void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes) {
+  mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
+                 mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
+}
+
+std::optional<std::string> name_problem(std::string_view name) {
+  if (name.empty()) return "it is empty";
+  if (name.size() > 100) return fmt::format("it has {} bytes, at most 100 are allowed", name.size());
+  if (name.front() == '.') return "it begins with a dot";
+  for (char c : name) {
+    if (!is_letter(c) && !is_digit(c) && c != '.' && c != '_' && c != '-') {
+      return "only letters, digits, `.`, `_` and `-` are allowed";
+    }
+  }
+  return std::nullopt;
+}
+
+bool check_name(YamlNode key, std::string_view what, Mistakes& mistakes) {
+  std::optional<std::string> problem = name_problem(key.text());
+  if (!problem) return true;
+  std::string better = normalized_name(key.text().substr(0, 100));
+  std::string hint = better.empty() ? "" : fmt::format("it names a folder or file; {} would do", ticked(better));
+  mistakes.error(key.where(), fmt::format("{} cannot be named {}: {}", what, ticked(key.text()), *problem), hint);
+  return false;
+}
+
+std::string normalized_name(std::string_view name) {
+  std::string out;
+  for (char c : to_lower(name)) {
+    if (is_letter(c) || is_digit(c)) {
+      out += c;
+    } else if (!out.empty() && out.back() != '_') {
+      out += '_';
+    }
+  }
+  while (out.ends_with('_')) out.pop_back();
+  return out;
+}
+
+bool check_variable_name(YamlNode key, Mistakes& mistakes) {
+  std::string_view name = key.text();
+  bool is_good = !name.empty() && !is_digit(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
+    return is_letter(c) || is_digit(c) || c == '_';
+  });
+  if (!is_good) {
+    mistakes.error(key.where(), fmt::format("{} is no name for an environment variable", ticked(name)),
+                   "letters, digits and `_`, not beginning with a digit");
+    return false;
+  }
+  if (name.starts_with("MLPIPE_")) {
+    mistakes.error(key.where(), fmt::format("{} cannot be set: names with MLPIPE_ are mlpipe's own", ticked(name)));
+    return false;
+  }
+  return true;
+}
+
+std::string variable_suffix(std::string_view name) {
+  std::string out;
+  for (char c : name) {
+    if (c >= 'a' && c <= 'z') {
+      out += static_cast<char>(c - 'a' + 'A');
+    } else {
+      out += is_letter(c) || is_digit(c) ? c : '_';
+    }
+  }
+  return out;
+}
+
+}  // namespace mlpipe::spec

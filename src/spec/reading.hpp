@@ -1,0 +1,25 @@
+#pragma once
+
+#include <deque>
+#include <filesystem>
+
+#include "mlpipe/spec/reader.hpp"
+#include "spec/mistakes.hpp"
+
+namespace mlpipe::spec {
+
+// What one reading of a pipeline works on.
+struct Reading {
+  const ReadOptions& options;
+  std::filesystem::path directory;  // absolute; relative paths of the pipeline file are taken from it
+  Mistakes mistakes = {};
+  std::deque<SourceFile> sources = {};  // a deque: trees hold views into the texts while files are added
+  PipelineSpec spec = {};
+};
+
+// The component of a task whose component could not be read: said already, so what hangs on it is not checked.
+constexpr ComponentId k_no_component{UINT32_MAX};
+
+constexpr std::uint64_t k_most_source_bytes = 64U << 20U;
+
+}  // namespace mlpipe::spec

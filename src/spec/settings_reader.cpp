@@ -1,0 +1,213 @@
+#include "spec/settings_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "mlpipe/base/text.hpp"
+#include "spec/node_reader.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+const std::vector<std::string> k_settings = {"retry", "timeout", "resources", "env",  "secrets", "pool",
+                                             "pools", "network", "user",      "pull", "cache"};
+
+template <class T>
+void set(T& field, std::optional<T> value) {
+  if (value) field = *std::move(value);
+}
+
+void read_retry(YamlNode node, RetryPolicy& retry, Mistakes& mistakes) {
+  static const std::vector<std::string> k_keys = {"limit", "backoff", "factor", "max_backoff"};
+  auto read_limit = [&](YamlNode value) {
+    if (auto limit = read_integer(value, "`limit`", 0, 1000, mistakes)) retry.limit = static_cast<int>(*limit);
+  };
+  if (node.is_scalar()) return read_limit(node);
+  if (!expect_mapping(node, "`retry`", mistakes)) return;
+  for (YamlEntry entry : node.entries()) {
+    std::string_view key = entry.key.text();
+    if (key == "limit") {
+      read_limit(entry.value);
+    } else if (key == "backoff") {
+      set(retry.backoff, read_duration(entry.value, "`backoff`", mistakes));
+    } else if (key == "factor") {
+      set(retry.factor, read_number(entry.value, "`factor`", 1, mistakes));
+    } else if (key == "max_backoff") {
+      set(retry.max_backoff, read_duration(entry.value, "`max_backoff`", mistakes));
+    } else {
+      unknown_key(entry.key, "`retry`", k_keys, mistakes);
+    }
+  }
+}
+
+// Cores: 2, 0.5, or in thousandths as Kubernetes writes them, 500m.
+std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
+  if (node.is_plain() && node.text().ends_with('m')) {
+    Result<Value> thousandths = plain_value(node.text().substr(0, node.text().size() - 1));
+    if (thousandths && thousandths->is_integer() && thousandths->as_integer() >= 0) {
+      return thousandths->as_double() / 1000;
+    }
+  }
+  return read_number(node, "`cpu`", 0, mistakes);
+}
+
+void read_resources(YamlNode node, Resources& resources, Mistakes& mistakes) {
+  static const std::vector<std::string> k_keys = {"cpu", "memory", "gpu", "shm"};
+  if (!expect_mapping(node, "`resources`", mistakes)) return;
+  for (YamlEntry entry : node.entries()) {
+    std::string_view key = entry.key.text();
+    if (key == "cpu") {
+      set(resources.cpu, read_cpu(entry.value, mistakes));
+    } else if (key == "memory") {
+      set(resources.memory, read_bytes(entry.value, "`memory`", mistakes));
+    } else if (key == "shm") {
+      set(resources.shm, read_bytes(entry.value, "`shm`", mistakes));
+    } else if (key == "gpu") {
+      if (auto gpu = read_integer(entry.value, "`gpu`", 0, 1024, mistakes)) resources.gpu = static_cast<int>(*gpu);
+    } else {
+      unknown_key(entry.key, "`resources`", k_keys, mistakes);
+    }
+  }
+}
+
+void put_secret(SecretSpec secret, std::vector<SecretSpec>& secrets) {
+  auto same = std::find_if(secrets.begin(), secrets.end(), [&](const SecretSpec& s) { return s.name == secret.name; });
+  if (same == secrets.end()) {
+    secrets.push_back(std::move(secret));
+  } else {
+    *same = std::move(secret);
+  }
+}
+
+std::string resolved(const std::string& path, const std::filesystem::path& directory) {
+  return (directory / path).lexically_normal().string();
+}
+
+void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::vector<SecretSpec>& secrets,
+                 Mistakes& mistakes) {
+  static const std::vector<std::string> k_keys = {"env", "file", "as"};
+  static const std::vector<std::string> k_forms = {"env", "file"};
+  SecretSpec secret{.name = std::string(entry.key.text()), .from_env = {}, .from_file = {}, .where = entry.key.where()};
+  std::string what = fmt::format("secret {}", ticked(secret.name));
+  if (!expect_mapping(entry.value, what, mistakes)) return;
+  for (YamlEntry member : entry.value.entries()) {
+    std::string_view key = member.key.text();
+    if (key == "env") {
+      if (check_variable_name(member.value, mistakes)) secret.from_env = member.value.text();
+    } else if (key == "file") {
+      if (auto path = read_filled_text(member.value, "`file`", mistakes)) secret.from_file = resolved(*path, directory);
+    } else if (key == "as") {
+      secret.as_file = read_choice(member.value, "`as`", k_forms, mistakes).value_or(0) == 1;
+    } else {
+      unknown_key(member.key, what, k_keys, mistakes);
+    }
+  }
+  bool said = entry.value.find("env").has_value() != entry.value.find("file").has_value();
+  if (!said) {
+    mistakes.error(secret.where, fmt::format("{} wants to know where it is read from: env or file, one of them", what),
+                   fmt::format("{}: {{env: NAME}} or {}: {{file: PATH}}", secret.name, secret.name));
+    return;
+  }
+  bool good_name = secret.as_file ? check_name(entry.key, "a secret", mistakes) : check_variable_name(entry.key, mistakes);
+  if (good_name) put_secret(std::move(secret), secrets);
+}
+
+void read_secrets(YamlNode node, const std::filesystem::path& directory, std::vector<SecretSpec>& secrets,
+                  Mistakes& mistakes) {
+  if (node.is_sequence()) {
+    for (YamlNode item : node.items()) {
+      if (!read_text(item, "a secret", mistakes) || !check_variable_name(item, mistakes)) continue;
+      put_secret({std::string(item.text()), std::string(item.text()), {}, false, item.where()}, secrets);
+    }
+    return;
+  }
+  if (!node.is_mapping()) {
+    mistakes.error(node.where(), "`secrets` wants a list of names or a mapping",
+                   "[API_KEY] takes it from the environment; {API_KEY: {file: PATH}} from a file");
+    return;
+  }
+  for (YamlEntry entry : node.entries()) read_secret(entry, directory, secrets, mistakes);
+}
+
+void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& mistakes) {
+  pools.clear();
+  auto add = [&](YamlNode item) {
+    std::optional<std::string> name = read_filled_text(item, "a pool", mistakes);
+    if (!name) return;
+    if (std::find(pools.begin(), pools.end(), *name) != pools.end()) {
+      mistakes.error(item.where(), fmt::format("pool {} is here twice", ticked(*name)), "a task takes one place of a pool");
+      return;
+    }
+    pools.push_back(*std::move(name));
+  };
+  if (node.is_scalar()) return add(node);
+  if (!expect_sequence(node, "`pools`", mistakes)) return;
+  for (YamlNode item : node.items()) add(item);
+}
+
+template <class Enum>
+void read_word(YamlEntry entry, const std::vector<std::string>& words, Enum& field, Mistakes& mistakes) {
+  std::string what = "`" + std::string(entry.key.text()) + "`";
+  if (auto index = read_choice(entry.value, what, words, mistakes)) field = static_cast<Enum>(*index);
+}
+
+void read_timeout(YamlNode node, TaskSettings& settings, Mistakes& mistakes) {
+  std::optional<std::chrono::milliseconds> timeout = read_duration(node, "`timeout`", mistakes);
+  if (!timeout) return;
+  if (timeout->count() == 0) {
+    mistakes.error(node.where(), "a timeout of nothing would let no task end", "leave `timeout` out for no limit");
+    return;
+  }
+  settings.timeout = timeout;
+}
+
+}  // namespace
+
+std::span<const std::string> setting_keys() { return k_settings; }
+
+bool is_setting(std::string_view key) { return std::find(k_settings.begin(), k_settings.end(), key) != k_settings.end(); }
+
+void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskSettings& settings, Mistakes& mistakes) {
+  std::string_view key = entry.key.text();
+  if (key == "retry") return read_retry(entry.value, settings.retry, mistakes);
+  if (key == "timeout") return read_timeout(entry.value, settings, mistakes);
+  if (key == "resources") return read_resources(entry.value, settings.resources, mistakes);
+  if (key == "env") return read_env(entry.value, settings.env, mistakes);
+  if (key == "secrets") return read_secrets(entry.value, directory, settings.secrets, mistakes);
+  if (key == "pool" || key == "pools") return read_pool_names(entry.value, settings.pools, mistakes);
+  if (key == "network") return read_word(entry, {"bridge", "none", "host"}, settings.network, mistakes);
+  if (key == "user") return read_word(entry, {"caller", "image"}, settings.user, mistakes);
+  if (key == "pull") return read_word(entry, {"missing", "always", "never"}, settings.pull, mistakes);
+  if (key == "cache") set(settings.cache, read_flag(entry.value, "`cache`", mistakes));
+}
+
+std::vector<Pool> read_pools(YamlNode node, Mistakes& mistakes) {
+  std::vector<Pool> pools;
+  if (node.is_null() || !expect_mapping(node, "`pools`", mistakes)) return pools;
+  for (YamlEntry entry : node.entries()) {
+    if (!check_name(entry.key, "a pool", mistakes)) continue;
+    auto places = read_integer(entry.value, fmt::format("pool {}", ticked(entry.key.text())), 1, 1'000'000, mistakes);
+    pools.push_back({std::string(entry.key.text()), static_cast<int>(places.value_or(1))});
+  }
+  return pools;
+}
+
+void read_env(YamlNode node, std::vector<EnvVariable>& env, Mistakes& mistakes) {
+  if (node.is_null() || !expect_mapping(node, "`env`", mistakes)) return;
+  for (YamlEntry entry : node.entries()) {
+    bool good_name = check_variable_name(entry.key, mistakes);
+    std::string what = fmt::format("variable {}", ticked(entry.key.text()));
+    std::optional<Template> value = read_template(entry.value, what, mistakes);
+    if (!good_name || !value) continue;
+    auto same = std::find_if(env.begin(), env.end(), [&](const EnvVariable& v) { return v.name == entry.key.text(); });
+    if (same == env.end()) {
+      env.push_back({std::string(entry.key.text()), *std::move(value)});
+    } else {
+      same->value = *std::move(value);
+    }
+  }
+}
+
+}  // namespace mlpipe::spec

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "spec/pipeline_scope.hpp"
+#include "spec/yaml_tree.hpp"
+
+namespace mlpipe::spec {
+
+// Binds what tasks take to what gives it, and checks it: names, types, what is missing, what nobody uses, cycles.
+// Linear in tasks and references.
+class Wiring final {
+ public:
+  Wiring(Reading& reading, ComponentSpec& root, DagSpec& dag)
+      : reading_(reading), root_(root), dag_(dag), scope_(reading, root.interface, dag) {}
+
+  // `node` is what the file says about task number `index`.
+  void bind_task(std::size_t index, YamlNode node);
+  // `outputs:` of the pipeline.
+  void bind_outputs(YamlNode node);
+  void check_cycles();
+  void warn_of_unused();
+
+ private:
+  void bind_arguments(TaskSpec& task, YamlNode node);
+  void bind_argument(TaskSpec& task, YamlEntry entry);
+  std::optional<Binding> bind(YamlNode value, std::string_view input, const Interface& interface);
+  std::optional<Binding> bind_template(YamlNode value, std::string_view input, const Interface& interface);
+  std::optional<Binding> bind_reference(const Reference& reference, std::string_view input, const Interface& interface);
+  bool check_fits(const Source& source, const Reference& reference, std::string_view input, const Interface& interface);
+  bool check_values_only(const std::vector<Reference>& references);
+  void bind_when(TaskSpec& task, YamlNode node);
+  void check_missing(const TaskSpec& task);
+  void check_pools(const TaskSpec& task);
+  void warn_of_unread_inputs(const ComponentSpec& component);
+  void bind_output(YamlEntry entry);
+
+  Reading& reading_;
+  ComponentSpec& root_;
+  DagSpec& dag_;
+  PipelineScope scope_;
+};
+
+}  // namespace mlpipe::spec

@@ -1,0 +1,416 @@
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <istream>
+#include <streambuf>
+#include <unordered_map>
+
+#include "mlpipe/base/text.hpp"
+#include "spec/yaml_tree.hpp"
+
+namespace mlpipe::spec {
+namespace {
+
+constexpr std::size_t k_most_bytes = 64U << 20U;
+constexpr std::size_t k_most_nodes = 24'000'000;
+constexpr std::size_t k_most_alias_nodes = 1'000'000;
+constexpr std::size_t k_most_depth = 100;
+constexpr std::string_view k_byte_order_mark = "\xEF\xBB\xBF";
+
+// The text as a stream, not copied.
+class TextBuffer final : public std::streambuf {
+ public:
+  explicit TextBuffer(std::string_view text) {
+    char* begin = const_cast<char*>(text.data());  // setg takes char*; nothing writes through a get area
+    setg(begin, begin, begin + text.size());
+  }
+};
+
+// Leaves the parser: it has no other way to be stopped. Caught in load_yaml, where yaml-cpp's own exceptions are.
+struct Stop {
+  std::size_t offset;
+  std::string message;
+  std::string hint;
+};
+
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  TreeBuilder(YamlTree& tree, std::size_t skipped) : tree_(tree), skipped_(skipped) {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (documents_++ > 0) {
+      throw Stop{offset_of(mark), "a second document begins here",
+                 "one file holds one document; put the other one into a file of its own"};
+    }
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    begin_node(mark, "", anchor);
+    std::size_t offset = content_offset(offset_of(mark), anchor);
+    std::uint32_t length = 0;
+    for (std::string_view word : {"null", "Null", "NULL", "~"}) {
+      if (tree_.source.substr(offset).starts_with(word)) length = static_cast<std::uint32_t>(word.size());
+    }
+    add(offset, YamlKind::null, YamlStyle::plain);
+    tree_.nodes.back().text = static_cast<std::uint32_t>(offset);
+    tree_.nodes.back().size_or_end = length;
+    end_anchor(anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    auto found = anchors_.find(anchor);
+    std::uint32_t begin = found == anchors_.end() ? 0 : found->second.begin;
+    std::uint32_t end = found == anchors_.end() ? 0 : found->second.end;
+    if (end == 0) throw Stop{offset_of(mark), "this alias stands inside what it is an alias of", ""};
+    std::size_t count = end - begin;
+    alias_nodes_ += count;
+    if (alias_nodes_ > k_most_alias_nodes) {
+      throw Stop{offset_of(mark), fmt::format("aliases grow this file beyond {} values", k_most_alias_nodes),
+                 "write out what is needed, or use fewer aliases of aliases"};
+    }
+    std::size_t depth = open_.size() + found->second.height;
+    if (depth > k_most_depth) throw too_deep(offset_of(mark));
+    for (Open& open : open_) open.height = std::max(open.height, found->second.height + (open_.size() - open.depth) + 1);
+    auto base = static_cast<std::uint32_t>(tree_.nodes.size());
+    for (std::uint32_t i = begin; i < end; ++i) {
+      YamlTree::Node copy = tree_.nodes[i];
+      copy.is_alias = true;
+      if (copy.kind == YamlKind::sequence || copy.kind == YamlKind::mapping) copy.size_or_end += base - begin;
+      tree_.nodes.push_back(copy);
+    }
+    check_node_count(offset_of(mark));
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    begin_node(mark, tag, anchor);
+    std::size_t offset = content_offset(offset_of(mark), anchor);
+    add(offset, YamlKind::scalar, tag == "?" ? YamlStyle::plain : style_at(offset));
+    YamlTree::Node& node = tree_.nodes.back();
+    node.size_or_end = static_cast<std::uint32_t>(value.size());
+    std::size_t begin = offset + (node.style == YamlStyle::quoted ? 1 : 0);
+    node.is_spelled = tree_.source.compare(std::min(begin, tree_.source.size()), value.size(), value) != 0 ||
+                      value.find('\n') != std::string::npos;
+    node.text = static_cast<std::uint32_t>(node.is_spelled ? tree_.spelled.size() : begin);
+    if (node.is_spelled) tree_.spelled += value;
+    if (node.style == YamlStyle::quoted) last_quote_ = offset;
+    end_anchor(anchor);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    begin_collection(mark, tag, anchor, YamlKind::sequence);
+  }
+  void OnSequenceEnd() override { end_collection(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    begin_collection(mark, tag, anchor, YamlKind::mapping);
+  }
+  void OnMapEnd() override { end_collection(); }
+
+  // yaml-cpp takes the end of the file for the end of a quoted text.
+  void check_last_quote() const {
+    if (last_quote_ >= tree_.source.size()) return;
+    char quote = tree_.source[last_quote_];
+    for (std::size_t at = last_quote_ + 1; at < tree_.source.size(); ++at) {
+      char c = tree_.source[at];
+      if (quote == '"' && c == '\\') {
+        ++at;
+      } else if (c == quote && quote == '\'' && tree_.source.substr(at + 1).starts_with('\'')) {
+        ++at;
+      } else if (c == quote) {
+        return;
+      }
+    }
+    throw Stop{last_quote_, "the text that begins with this quote has no end", "a quote is missing"};
+  }
+
+  std::size_t offset_of(const YAML::Mark& mark) const {
+    return std::min(static_cast<std::size_t>(std::max(mark.pos, 0)) + skipped_, tree_.source.size());
+  }
+
+ private:
+  struct Open {
+    std::uint32_t index;
+    YAML::anchor_t anchor;
+    std::size_t depth;
+    std::size_t height;  // of the collection so far: 1 with scalars only
+  };
+  struct Anchored {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;  // 0: not closed yet
+    std::size_t height = 0;
+  };
+
+  static Stop too_deep(std::size_t offset) {
+    return {offset, fmt::format("nested deeper than {} levels", k_most_depth), ""};
+  }
+
+  void begin_node(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    if (!tag.empty() && tag != "?" && tag != "!") {
+      throw Stop{offset_of(mark), fmt::format("tags such as {} are not supported", quoted_tag(tag)),
+                 "leave the tag out; put quotes around what shall be text"};
+    }
+    if (anchor != YAML::NullAnchor) {
+      anchors_[anchor] = Anchored{static_cast<std::uint32_t>(tree_.nodes.size()), 0, 0};
+    }
+    check_node_count(offset_of(mark));
+  }
+
+  static std::string quoted_tag(std::string tag) {
+    constexpr std::string_view k_core = "tag:yaml.org,2002:";
+    if (tag.starts_with(k_core)) tag = "!!" + tag.substr(k_core.size());
+    return ticked(tag);
+  }
+
+  void check_node_count(std::size_t offset) const {
+    if (tree_.nodes.size() < k_most_nodes) return;
+    throw Stop{offset, fmt::format("the file holds more than {} values", k_most_nodes), ""};
+  }
+
+  void begin_collection(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YamlKind kind) {
+    if (open_.size() >= k_most_depth) throw too_deep(offset_of(mark));
+    begin_node(mark, tag, anchor);
+    open_.push_back({static_cast<std::uint32_t>(tree_.nodes.size()), anchor, open_.size() + 1, 1});
+    add(content_offset(offset_of(mark), anchor), kind, YamlStyle::plain);
+  }
+
+  void end_collection() {
+    Open closed = open_.back();
+    open_.pop_back();
+    tree_.nodes[closed.index].size_or_end = static_cast<std::uint32_t>(tree_.nodes.size());
+    if (!open_.empty()) open_.back().height = std::max(open_.back().height, closed.height + 1);
+    end_anchor(closed.anchor, closed.height);
+  }
+
+  void end_anchor(YAML::anchor_t anchor, std::size_t height = 0) {
+    if (anchor == YAML::NullAnchor) return;
+    anchors_[anchor].end = static_cast<std::uint32_t>(tree_.nodes.size());
+    anchors_[anchor].height = height;
+  }
+
+  void add(std::size_t offset, YamlKind kind, YamlStyle style) {
+    tree_.nodes.push_back({static_cast<std::uint32_t>(offset), 0, 0, kind, style, false, false});
+  }
+
+  YamlStyle style_at(std::size_t offset) const {
+    char first = offset < tree_.source.size() ? tree_.source[offset] : '"';
+    return first == '|' ? YamlStyle::literal : first == '>' ? YamlStyle::folded : YamlStyle::quoted;
+  }
+
+  // The parser's mark of an anchored node is that of its anchor.
+  std::size_t content_offset(std::size_t offset, YAML::anchor_t anchor) const {
+    if (anchor == YAML::NullAnchor || offset >= tree_.source.size() || tree_.source[offset] != '&') return offset;
+    std::size_t space = tree_.source.find_first_of(" \t\r\n", offset);
+    std::size_t content = tree_.source.find_first_not_of(" \t\r\n", space);
+    return content == std::string_view::npos ? offset : content;
+  }
+
+  YamlTree& tree_;
+  std::size_t skipped_;
+  std::vector<Open> open_;
+  std::unordered_map<YAML::anchor_t, Anchored> anchors_;
+  std::size_t alias_nodes_ = 0;
+  std::size_t last_quote_ = std::string_view::npos;
+  int documents_ = 0;
+};
+
+struct Explained {
+  std::string_view from;  // how yaml-cpp begins
+  std::string_view message;
+  std::string_view hint;
+};
+
+constexpr Explained k_explained[] = {
+    {"end of map flow not found", "this `{` is not closed, or what stands inside it is not `key: value` pairs",
+     "inside { } and [ ], put quotes around ${{ }}: {x: \"${{ parameters.x }}\"}"},
+    {"end of sequence flow not found", "this `[` is not closed, or a comma is missing inside it",
+     "inside { } and [ ], put quotes around ${{ }}: [\"${{ parameters.x }}\"]"},
+    {"end of map not found", "this line does not fit into the mapping around it",
+     "write `key: value`, indented like the keys beside it"},
+    {"end of sequence not found", "this line does not fit into the list around it",
+     "write `- item`, indented like the items beside it"},
+    {"illegal map value", "`:` cannot stand here", "put quotes around a text with `: ` in it"},
+    {"illegal map key", "a key cannot stand here", "write `key: value`, indented like the keys beside it"},
+    {"illegal block entry", "`-` cannot stand here", "a list begins on a line of its own, below its key"},
+    {"illegal flow end", "there is no bracket for this one to close", ""},
+    {"illegal EOF in scalar", "a quoted text has no end", "a quote is missing"},
+    {"illegal document indicator in scalar", "`---` or `...` inside a quoted text", "a quote is missing before it"},
+    {"illegal character when scanning for", "this character cannot stand here", "put quotes around the text"},
+    {"unknown escape character", "unknown escape in a text in double quotes",
+     "write `\\\\` for a backslash, or use single quotes"},
+    {"unknown token", "this character cannot begin a text", "put quotes around the text"},
+    {"the referenced anchor is not defined", "this alias has no anchor: there is no such `&name` above", ""},
+    {"illegal tab when looking for indentation", "a tab cannot indent", "indent with spaces"},
+    {"illegal characters found while scanning tab", "a tab cannot stand here", "indent with spaces"},
+    {"found wrong indentation", "wrong indentation", "indent with spaces, like the lines around it"},
+    {"bad file", "the file is nested too deeply or broken off", ""},
+};
+
+void explain(const YAML::ParserException& problem, std::size_t offset, const YamlTree& tree, Mistakes& mistakes) {
+  std::string message = problem.msg;
+  std::string hint;
+  for (const Explained& explained : k_explained) {
+    if (!problem.msg.starts_with(explained.from)) continue;
+    message = explained.message;
+    hint = explained.hint;
+    break;
+  }
+  Where where = tree.where(offset);
+  std::size_t begin = tree.line_starts[where.line - 1];
+  std::string_view indentation = tree.source.substr(begin, tree.source.find_first_not_of(" \t", begin) - begin);
+  if (std::size_t tab = indentation.find('\t'); tab != std::string_view::npos) {
+    mistakes.error(tree.where(begin + tab), "a tab cannot indent", "indent with spaces");
+    return;
+  }
+  mistakes.error(where, "YAML: " + message, hint);
+}
+
+bool check_bytes(const YamlTree& tree, Mistakes& mistakes) {
+  std::string_view source = tree.source;
+  if (source.size() > k_most_bytes) {
+    mistakes.error({0, 0, tree.file}, fmt::format("the file has {}; at most {} are read", bytes_text(source.size()),
+                                                  bytes_text(k_most_bytes)));
+    return false;
+  }
+  if (source.starts_with("\xFF\xFE") || source.starts_with("\xFE\xFF")) {
+    mistakes.error({1, 1, tree.file}, "the file is UTF-16, not UTF-8", "save it as UTF-8");
+    return false;
+  }
+  if (std::size_t nul = source.find('\0'); nul != std::string_view::npos) {
+    mistakes.error(tree.where(nul), "a NUL byte: this is not a text file");
+    return false;
+  }
+  if (is_valid_utf8(source)) return true;
+  std::size_t valid = 0;  // bytes known to be valid; halve what is in question
+  for (std::size_t step = source.size(); step > 0;) {
+    std::string_view next = source.substr(valid, step);
+    while (!next.empty() && valid + next.size() < source.size() &&
+           (source[valid + next.size()] & '\xC0') == '\x80') {
+      next.remove_suffix(1);
+    }
+    if (!next.empty() && is_valid_utf8(next)) {
+      valid += next.size();
+    } else {
+      step /= 2;
+    }
+  }
+  mistakes.error(tree.where(valid), fmt::format("byte 0x{:02x} is not UTF-8", static_cast<unsigned char>(source[valid])),
+                 "save the file as UTF-8");
+  return false;
+}
+
+void find_lines(YamlTree& tree) {
+  tree.line_starts.push_back(0);
+  for (std::size_t at = tree.source.find('\n'); at != std::string_view::npos; at = tree.source.find('\n', at + 1)) {
+    tree.line_starts.push_back(static_cast<std::uint32_t>(at + 1));
+  }
+}
+
+// Keys of one mapping, checked one after the other.
+class KeyCheck final {
+ public:
+  KeyCheck(const YamlTree& tree, Mistakes& mistakes) : tree_(tree), mistakes_(mistakes) {}
+
+  void check(std::uint32_t mapping) {
+    few_.clear();
+    if (!many_.empty()) many_ = {};  // clear() would keep, and wipe each time, the buckets of the largest mapping
+    for (std::uint32_t key = mapping + 1; key < tree_.nodes[mapping].size_or_end; key = tree_.end_of(key + 1)) {
+      YamlNode node(tree_, key);
+      if (node.is_null()) {
+        mistakes_.error(node.where(), "a key is missing or null", "put quotes around the key: \"null\":");
+      } else if (node.text() == "<<" && node.is_plain()) {
+        mistakes_.error(node.where(), "merge keys (`<<`) are not supported",
+                        "write the members out; `defaults:` gives all tasks the same settings");
+      } else if (const YamlNode* first = insert(node)) {
+        mistakes_.error(node.where(), fmt::format("{} is here twice", ticked(node.text())),
+                        fmt::format("the first one is on line {}", first->where().line));
+      }
+    }
+  }
+
+ private:
+  const YamlNode* insert(const YamlNode& key) {
+    if (few_.size() < 16) {
+      for (const YamlNode& other : few_) {
+        if (other.text() == key.text()) return &other;
+      }
+      few_.push_back(key);
+      return nullptr;
+    }
+    if (many_.empty()) {
+      for (const YamlNode& other : few_) many_.emplace(other.text(), other);
+    }
+    auto [found, is_new] = many_.emplace(key.text(), key);
+    return is_new ? nullptr : &found->second;
+  }
+
+  const YamlTree& tree_;
+  Mistakes& mistakes_;
+  std::vector<YamlNode> few_;
+  std::unordered_map<std::string_view, YamlNode> many_;
+};
+
+// Before the keys are used as texts: collections as keys would also break the one-node-a-key rule of YamlEntries.
+bool check_keys(const YamlTree& tree, Mistakes& mistakes) {
+  std::size_t before = mistakes.errors();
+  for (std::uint32_t i = 0; i < tree.nodes.size(); ++i) {
+    if (tree.nodes[i].kind != YamlKind::mapping || tree.nodes[i].is_alias) continue;
+    for (std::uint32_t key = i + 1; key < tree.nodes[i].size_or_end; key = tree.end_of(tree.end_of(key))) {
+      YamlKind kind = tree.nodes[key].kind;
+      if (kind != YamlKind::sequence && kind != YamlKind::mapping) continue;
+      mistakes.error(tree.where(tree.nodes[key].offset), "a list or mapping cannot be a key",
+                     "put quotes around ${{ }} and around a text that begins with [ or {");
+    }
+  }
+  if (mistakes.errors() > before) return false;
+  KeyCheck keys(tree, mistakes);
+  for (std::uint32_t i = 0; i < tree.nodes.size(); ++i) {
+    if (tree.nodes[i].kind == YamlKind::mapping && !tree.nodes[i].is_alias) keys.check(i);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, Mistakes& mistakes) {
+  YamlTree tree;
+  tree.source = source;
+  tree.file = file;
+  find_lines(tree);
+  if (!check_bytes(tree, mistakes)) return std::nullopt;
+
+  std::size_t skipped = source.starts_with(k_byte_order_mark) ? k_byte_order_mark.size() : 0;
+  TreeBuilder builder(tree, skipped);
+  try {
+    TextBuffer buffer(source.substr(skipped));
+    std::istream stream(&buffer);
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+    builder.check_last_quote();
+  } catch (Stop& stop) {
+    mistakes.error(tree.where(stop.offset), std::move(stop.message), std::move(stop.hint));
+    return std::nullopt;
+  } catch (const YAML::ParserException& problem) {
+    explain(problem, builder.offset_of(problem.mark), tree, mistakes);
+    return std::nullopt;
+  } catch (const YAML::Exception& problem) {
+    mistakes.error(tree.where(builder.offset_of(problem.mark)), "YAML: " + problem.msg);
+    return std::nullopt;
+  }
+  if (tree.nodes.empty()) {
+    mistakes.error({1, 1, file}, "the file is empty");
+    return std::nullopt;
+  }
+  if (!check_keys(tree, mistakes)) return std::nullopt;
+  return tree;
+}
+
+}  // namespace mlpipe::spec
