@@ -28,7 +28,8 @@ std::string to_base64(std::string_view bytes) { return encode(bytes, k_standard)
 std::string to_base64_url(std::string_view bytes) { return encode(bytes, k_url); }
 
 std::optional<std::string> from_base64(std::string_view text) {
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
+  if (text.size() % 4 == 1) return std::nullopt;  // six bits are no byte
   std::string out;
   std::uint32_t chunk = 0;
   int bits = 0;

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
-
-#include <fmt/format.h>
 
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/base/value.hpp"
@@ -10,6 +13,37 @@ namespace mlpipe {
 namespace {
 
 constexpr std::size_t k_max_depth = 200;
+
+// Reads bytes and keeps count where it stands: the parser tells no position with its events.
+class CountingIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  CountingIterator(const char* at, std::size_t* count) : at_(at), count_(count) {}
+  reference operator*() const { return *at_; }
+  CountingIterator& operator++() {
+    ++at_;
+    ++*count_;
+    return *this;
+  }
+  bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
+
+ private:
+  const char* at_;
+  std::size_t* count_;
+};
+
+// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - ..." without what
+// is said elsewhere.
+std::string reason_of(std::string text) {
+  if (text.starts_with('[')) text.erase(0, std::min(text.find("] ") + 2, text.size()));
+  if (text.starts_with("parse error")) text.erase(0, std::min(text.find(": ") + 2, text.size()));
+  return printable(text);
+}
 
 // Fills a Value from the parser's events; bounded depth, so that neither parsing nor freeing can exhaust the stack.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
@@ -37,17 +71,14 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& exception) override {
-    position_ = position;
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ...": keep the last part.
-    std::string text = exception.what();
-    std::size_t cut = text.find(": ");
-    error_ = cut == std::string::npos ? text : text.substr(cut + 2);
+    position_ = position;  // without what was read ahead
+    error_ = reason_of(exception.what());
     return false;
   }
 
   Value take() { return std::move(root_); }
   const std::string& error() const { return error_; }
-  std::size_t position() const { return position_; }
+  std::size_t position() const { return position_; }  // 0: an error of ours
 
  private:
   Value* place(Value value) {
@@ -154,6 +185,15 @@ void write(std::string& out, const Value& value, Layout layout, int depth) {
   }
 }
 
+Failure json_failure(std::string_view what, std::string_view text, std::size_t position, std::string_view reason) {
+  std::string_view before = text.substr(0, std::min(position, text.size()));
+  auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  std::string_view on_line = before.substr(before.rfind('\n') + 1);
+  auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; };
+  auto column = std::max<std::ptrdiff_t>(1, std::count_if(on_line.begin(), on_line.end(), is_start));
+  return fail(ErrorCode::invalid_input, "{}:{}:{}: {}", what, line, column, reason);
+}
+
 }  // namespace
 
 std::string to_json(const Value& value) {
@@ -170,20 +210,16 @@ std::string to_pretty_json(const Value& value) {
 }
 
 Result<Value> parse_json(std::string_view text, std::string_view what) {
-  Builder builder;
-  if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.take();
-  std::size_t end = std::min(builder.position(), text.size());
-  std::size_t line = 1;
-  std::size_t column = 0;
-  for (char c : text.substr(0, end)) {
-    ++column;
-    if (c == '\n') {
-      ++line;
-      column = 0;
-    }
+  // The parser takes a NUL byte for the end of the text.
+  if (std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return json_failure(what, text, nul + 1, "a NUL byte is not allowed in JSON");
   }
-  if (builder.position() == 0) return fail(ErrorCode::invalid_input, "{}: {}", what, builder.error());
-  return fail(ErrorCode::invalid_input, "{}:{}:{}: {}", what, line, std::max<std::size_t>(column, 1), builder.error());
+  Builder builder;
+  std::size_t position = 0;
+  CountingIterator begin(text.data(), &position);
+  CountingIterator end(text.data() + text.size(), &position);
+  if (nlohmann::json::sax_parse(begin, end, &builder)) return builder.take();
+  return json_failure(what, text, builder.position() > 0 ? builder.position() : position, builder.error());
 }
 
 std::string parameter_text(const Value& value) {
@@ -195,21 +231,11 @@ std::string parameter_text(const Value& value) {
 std::string number_text(double number) {
   if (std::isnan(number)) return "NaN";
   if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
-  if (number == std::floor(number) && std::fabs(number) < 1e15) return fmt::format("{}", static_cast<std::int64_t>(number));
-  std::string text = fmt::format("{}", number);
-  if (text.find('e') == std::string::npos) return text;
-  std::string plain = fmt::format("{:.20f}", number);
-  if (std::fabs(number) >= 1e21 || std::fabs(number) < 1e-7) return text;
-  if (plain.find('.') != std::string::npos) {
-    // Shortest plain decimal that reads back as the same number.
-    for (int digits = 1; digits <= 24; ++digits) {
-      plain = fmt::format("{:.{}f}", number, digits);
-      if (std::strtod(plain.c_str(), nullptr) == number) break;
-    }
-    while (plain.back() == '0') plain.pop_back();
-    if (plain.back() == '.') plain.pop_back();
-  }
-  return plain;
+  if (number == 0) return "0";
+  if (std::fabs(number) >= 1e21 || std::fabs(number) < 1e-7) return fmt::format("{}", number);
+  std::array<char, 64> text{};  // at most 22 digits before the point, or "-0." and 24 after it
+  char* end = std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed).ptr;
+  return std::string(text.data(), end);
 }
 
 }  // namespace mlpipe

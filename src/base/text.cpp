@@ -10,16 +10,20 @@
 namespace mlpipe {
 namespace {
 
+// Insertions, deletions, replacements and swaps of neighbours that make `a` of `b`.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before_last(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
+    before_last.swap(last);
+    last.swap(row);
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
     }
   }
   return row[b.size()];
@@ -42,19 +46,22 @@ std::size_t sequence_length(std::string_view text) {
   return length;
 }
 
-// Length of the terminal escape sequence at the start of `text` (which starts with ESC).
+// Length of the terminal escape sequence at the start of `text` (which starts with ESC); ECMA-48, 5.
 std::size_t escape_length(std::string_view text) {
-  if (text.size() < 2) return 1;
-  if (text[1] == '[') {
-    std::size_t end = 2;
-    while (end < text.size() && (text[end] < 0x40 || text[end] > 0x7E)) ++end;
-    return std::min(end + 1, text.size());
+  auto in = [&](std::size_t at, char low, char high) { return at < text.size() && text[at] >= low && text[at] <= high; };
+  std::size_t end = 1;
+  if (in(1, '[', '[')) {  // control sequence: parameters, intermediates, one final byte
+    end = 2;
+    while (in(end, ' ', '?')) ++end;
+    return in(end, '@', '~') ? end + 1 : end;
   }
-  if (text[1] == ']') {
-    std::size_t end = text.find_first_of("\x07\x1b", 2);
-    return end == std::string_view::npos ? text.size() : end + 1;
+  if (text.size() > 1 && std::string_view("]PX^_").find(text[1]) != std::string_view::npos) {  // a string of its own
+    end = text.find_first_of("\x07\x1b", 2);
+    if (end == std::string_view::npos) return 2;
+    return text[end] == '\x1b' && in(end + 1, '\\', '\\') ? end + 2 : text[end] == '\x07' ? end + 1 : end;
   }
-  return 2;
+  while (in(end, ' ', '/')) ++end;
+  return in(end, '0', '~') ? end + 1 : end;
 }
 
 struct Number {
@@ -62,10 +69,11 @@ struct Number {
   std::string_view unit;
 };
 
-std::optional<Number> take_number(std::string_view text) {
+std::optional<Number> take_number(std::string_view text, std::chars_format format) {
+  if (text.starts_with('-')) return std::nullopt;
   double value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc{} || value < 0 || !std::isfinite(value)) return std::nullopt;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, format);
+  if (error != std::errc{} || !std::isfinite(value)) return std::nullopt;
   return Number{value, text.substr(static_cast<std::size_t>(end - text.data()))};
 }
 
@@ -104,12 +112,13 @@ std::optional<std::string> closest(std::string_view word, std::span<const std::s
   std::size_t limit = std::max<std::size_t>(1, word.size() / 3);
   const std::string* best = nullptr;
   for (const std::string& candidate : candidates) {
-    std::size_t longer = std::max(candidate.size(), word.size());
-    if (longer - std::min(candidate.size(), word.size()) > limit || longer > 200) continue;
+    auto [shorter, longer] = std::minmax({candidate.size(), word.size()});
+    if (longer - shorter > limit || longer > 200) continue;
     std::size_t distance = edit_distance(to_lower(word), to_lower(candidate));
-    if (distance <= limit && (best == nullptr || distance < edit_distance(to_lower(word), to_lower(*best)))) {
-      best = &candidate;
-    }
+    if (distance > limit || distance >= longer) continue;  // nothing in common: "a" for "b" helps nobody
+    best = &candidate;
+    if (distance == 0) break;
+    limit = distance - 1;  // only a nearer one is better
   }
   if (best == nullptr) return std::nullopt;
   return *best;
@@ -137,8 +146,10 @@ std::string printable(std::string_view text) {
       length = 1;
     } else if (byte == '\t') {
       out += ' ';
-    } else if (byte < 0x20 || byte == 0x7F || (byte == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0)) {
+    } else if (byte < 0x20 || byte == 0x7F) {
       if (byte != '\r') out += fmt::format("\\x{:02x}", byte);
+    } else if (byte == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) {  // C1 controls: U+0080 to U+009F
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[1]));
     } else {
       out += text.substr(0, length);
     }
@@ -162,8 +173,8 @@ std::string shorten(std::string_view text, std::size_t columns) {
 std::string duration_text(std::chrono::milliseconds duration) {
   auto ms = duration.count();
   if (ms < 1000) return fmt::format("{} ms", ms);
-  if (ms < 60'000) return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);
-  auto seconds = ms / 1000;
+  if (ms < 59'950) return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);
+  auto seconds = (ms + 500) / 1000;
   if (seconds < 3600) return fmt::format("{}m {:02}s", seconds / 60, seconds % 60);
   return fmt::format("{}h {:02}m", seconds / 3600, seconds % 3600 / 60);
 }
@@ -172,7 +183,8 @@ std::string bytes_text(std::uint64_t bytes) {
   constexpr std::string_view k_units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   auto amount = static_cast<double>(bytes);
   std::size_t unit = 0;
-  while (amount >= 1024 && unit + 1 < std::size(k_units)) {
+  // 1023.95 would print as 1024.0.
+  while ((unit == 0 ? amount >= 1024 : amount >= 1023.95) && unit + 1 < std::size(k_units)) {
     amount /= 1024;
     ++unit;
   }
@@ -183,8 +195,9 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   text = trim(text);
   if (text.empty()) return std::nullopt;
   double total = 0;
+  bool first = true;
   while (!text.empty()) {
-    std::optional<Number> number = take_number(text);
+    std::optional<Number> number = take_number(text, std::chars_format::fixed);
     if (!number) return std::nullopt;
     std::size_t letters = 0;
     while (letters < number->unit.size() && number->unit[letters] >= 'a' && number->unit[letters] <= 'z') ++letters;
@@ -195,8 +208,9 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     if (unit == "m") scale = 60'000;
     if (unit == "h") scale = 3'600'000;
     if (unit == "d") scale = 86'400'000;
-    if (unit.empty() && letters == number->unit.size() && total == 0) scale = 1000;
+    if (number->unit.empty() && first) scale = 1000;
     if (scale == 0) return std::nullopt;
+    first = false;
     total += number->value * scale;
     text = number->unit.substr(letters);
   }
@@ -205,15 +219,15 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  std::optional<Number> number = take_number(trim(text));
+  std::optional<Number> number = take_number(trim(text), std::chars_format::general);
   if (!number) return std::nullopt;
   struct Unit {
     std::string_view name;
     double scale;
   };
   constexpr Unit k_units[] = {{"", 1},           {"k", 1e3},          {"K", 1e3},           {"M", 1e6},
-                              {"G", 1e9},        {"T", 1e12},         {"P", 1e15},          {"Ki", 1024.0},
-                              {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}, {"Pi", 1125899906842624.0}};
+                              {"G", 1e9},    {"T", 1e12},   {"P", 1e15},   {"E", 1e18},   {"Ki", 0x1p10},
+                              {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60}};
   for (const Unit& unit : k_units) {
     if (number->unit != unit.name) continue;
     double bytes = number->value * unit.scale;
