@@ -23,8 +23,9 @@ Failure wrong(const Node& node, fmt::format_string<Args...> format, Args&&... ar
   return fail(ErrorCode::invalid_input, "{} in `{}`", reason, printable(shorten(node_text(node), 100)));
 }
 
+// "a String", as messages want it.
 std::string_view kind_of(const Value& value) {
-  constexpr std::string_view k_kinds[] = {"null", "Boolean", "Integer", "Float", "String", "List", "Struct"};
+  constexpr std::string_view k_kinds[] = {"null", "a Boolean", "an Integer", "a Float", "a String", "a List", "a Struct"};
   return k_kinds[value.variant().index()];
 }
 
@@ -60,7 +61,7 @@ Result<Value> relation(const Node& node, Operator op, const Value& left, const V
       return Value(false);
     }
     if (right.is_struct() && left.is_string()) return Value(right.find(left.as_string()) != nullptr);
-    return wrong(node, "cannot look for a {} in a {}", kind_of(left), kind_of(right));
+    return wrong(node, "cannot look for {} in {}", kind_of(left), kind_of(right));
   }
   bool only_equality = op == Operator::equal || op == Operator::not_equal;
   if (only_equality && (same_kind(left, right) || left.is_null() || right.is_null())) {
@@ -74,7 +75,7 @@ Result<Value> relation(const Node& node, Operator op, const Value& left, const V
   } else if (left.is_bool() && right.is_bool()) {
     order = left.as_bool() <=> right.as_bool();
   } else {
-    return wrong(node, "cannot compare a {} with a {}", kind_of(left), kind_of(right));
+    return wrong(node, "cannot compare {} with {}", kind_of(left), kind_of(right));
   }
   switch (op) {
     case Operator::less: return Value(order < 0);
@@ -138,9 +139,9 @@ Result<> apply(const Node& node, Operator op, Value& left, const Value& right) {
     return {};
   }
   if (op == Operator::add && (left.is_string() || right.is_string())) {
-    return wrong(node, "cannot add a {} and a {}; string(...) makes text of a value", kind_of(left), kind_of(right));
+    return wrong(node, "cannot add {} and {}; string(...) makes text of a value", kind_of(left), kind_of(right));
   }
-  return wrong(node, "cannot apply {} to a {} and a {}", symbol_of(op), kind_of(left), kind_of(right));
+  return wrong(node, "cannot apply {} to {} and {}", symbol_of(op), kind_of(left), kind_of(right));
 }
 
 Result<Value> to_integer(const Node& node, const Value& value) {
@@ -150,7 +151,7 @@ Result<Value> to_integer(const Node& node, const Value& value) {
     if (whole >= -0x1p63 && whole < 0x1p63) return Value(static_cast<std::int64_t>(whole));
     return wrong(node, "{} is out of range for an Integer", number_text(value.as_double()));
   }
-  if (!value.is_string()) return wrong(node, "cannot make an Integer of a {}", kind_of(value));
+  if (!value.is_string()) return wrong(node, "cannot make an Integer of {}", kind_of(value));
   const std::string& text = value.as_string();
   std::int64_t number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -163,7 +164,7 @@ Result<Value> to_integer(const Node& node, const Value& value) {
 
 Result<Value> to_double(const Node& node, const Value& value) {
   if (value.is_number()) return Value(value.as_double());
-  if (!value.is_string()) return wrong(node, "cannot make a Float of a {}", kind_of(value));
+  if (!value.is_string()) return wrong(node, "cannot make a Float of {}", kind_of(value));
   const std::string& text = value.as_string();
   double number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -183,7 +184,7 @@ Result<Value> size_of(const Node& node, const Value& value) {
   } else if (value.is_struct()) {
     size = value.as_struct().size();
   } else {
-    return wrong(node, "a {} has no size", kind_of(value));
+    return wrong(node, "{} has no size", kind_of(value));
   }
   return Value(static_cast<std::int64_t>(size));
 }
@@ -204,7 +205,7 @@ Result<bool> Evaluator::flag(const Node& node, const Node& inside) const {
   Result<Value> result = value(node);
   if (!result) return Failure(std::move(result).error());
   if (!result->is_bool()) {
-    return wrong(inside, "`{}` must be true or false, not a {},", printable(shorten(node_text(node), 60)), kind_of(*result));
+    return wrong(inside, "`{}` must be true or false, not {},", printable(shorten(node_text(node), 60)), kind_of(*result));
   }
   return result->as_bool();
 }
@@ -234,10 +235,10 @@ Result<Value> Evaluator::index(const Node& node) const {
     return wrong(node, "no such key {}{}", quoted_literal(shorten(key->as_string(), 60)),
                  guess ? fmt::format(" (did you mean {}?)", quoted_literal(*guess)) : "");
   }
-  if (!base->is_list()) return wrong(node, "cannot index a {} with a {}", kind_of(*base), kind_of(*key));
+  if (!base->is_list()) return wrong(node, "cannot index {} with {}", kind_of(*base), kind_of(*key));
   // KFP's numbers are doubles: an integral one is as good as an integer.
   if (!key->is_number() || key->as_double() != std::trunc(key->as_double())) {
-    return wrong(node, "cannot index a List with {}", key->is_number() ? number_text(key->as_double()) : kind_of(*key));
+    return wrong(node, "cannot index a List with {}", key->is_number() ? number_text(key->as_double()) : std::string(kind_of(*key)));
   }
   const Value::List& items = base->as_list();
   double at = key->as_double();
@@ -256,7 +257,7 @@ Result<Value> Evaluator::unary(const Node& node, Operator op) const {
   Result<Value> operand = value(node.children[0]);
   if (!operand) return operand;
   if (operand->is_double()) return Value(-operand->as_double());
-  if (!operand->is_integer()) return wrong(node, "cannot negate a {}", kind_of(*operand));
+  if (!operand->is_integer()) return wrong(node, "cannot negate {}", kind_of(*operand));
   return integer_arithmetic(node, Operator::subtract, 0, operand->as_integer());
 }
 
@@ -302,7 +303,7 @@ Result<Value> Evaluator::call(const Node& node, Function function) const {
     case Function::size: return size_of(node, *argument);
     case Function::parse_json: break;
   }
-  if (!argument->is_string()) return wrong(node, "parseJson() takes text, not a {},", kind_of(*argument));
+  if (!argument->is_string()) return wrong(node, "parseJson() takes text, not {},", kind_of(*argument));
   Result<Value> parsed = parse_json(argument->as_string(), "JSON");
   if (!parsed) return wrong(node, "{}", parsed.error().message);
   return parsed;

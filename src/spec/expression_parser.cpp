@@ -218,7 +218,7 @@ Parsed Parser::unary() {
     if (Step failed = advance()) return tl::make_unexpected(*std::move(failed));
   }
   // A minus right before a number is part of it: -9223372036854775808 has no positive counterpart.
-  bool is_number = token_.kind == TokenKind::integer || token_.kind == TokenKind::number;
+  bool is_number = (token_.kind == TokenKind::integer && token_.magnitude > 0) || token_.kind == TokenKind::number;
   bool negative = is_number && !prefixes.empty() && prefixes.back() == Operator::negate;
   if (negative) prefixes.pop_back();
   Parsed node = negative ? negative_number() : postfix();
