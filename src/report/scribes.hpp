@@ -10,5 +10,8 @@ namespace mlpipe::report {
 
 std::unique_ptr<Scribe> make_plain_scribe(ReportOptions options);
 std::unique_ptr<Scribe> make_json_scribe(ReportOptions options);
+std::unique_ptr<Scribe> make_terminal_scribe(ReportOptions options, TerminalOptions terminal);
+std::unique_ptr<Scribe> make_junit_scribe(JunitOptions options);
+std::unique_ptr<Scribe> make_github_scribe(ReportOptions options, GithubOptions github);
 
 }  // namespace mlpipe::report

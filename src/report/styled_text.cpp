@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <iterator>
 
-#include "mlpipe/sys/env.hpp"
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/sys/env.hpp"
+#include "report/utf8.hpp"
 #include "report/width_tables.hpp"
 
 namespace mlpipe::report {
@@ -17,26 +18,6 @@ bool contains(const CodePointRange (&ranges)[N], char32_t c) {
   const auto* after = std::upper_bound(std::begin(ranges), std::end(ranges), c,
                                        [](char32_t code, const CodePointRange& range) { return code < range.first; });
   return after != std::begin(ranges) && c <= std::prev(after)->last;
-}
-
-struct Decoded {
-  char32_t code = 0;
-  std::size_t length = 1;
-};
-
-// Malformed bytes count as one character each.
-Decoded decode(std::string_view text) {
-  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0xC0) return {first, 1};
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (text.size() < length) return {0xFFFD, 1};
-  char32_t code = first & (0x7FU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80U) return {0xFFFD, 1};
-    code = (code << 6U) | (byte(i) & 0x3FU);
-  }
-  return {code, length};
 }
 
 std::size_t width_of(char32_t code) {
@@ -78,7 +59,7 @@ std::string_view fitting_prefix(std::string_view text, std::size_t columns) {
   std::size_t used = 0;
   std::size_t at = 0;
   while (at < text.size()) {
-    const Decoded next = decode(text.substr(at));
+    const CodePoint next = decode(text.substr(at));
     used += width_of(next.code);
     if (used > columns) break;
     at += next.length;
@@ -89,7 +70,7 @@ std::string_view fitting_prefix(std::string_view text, std::size_t columns) {
 std::size_t display_width(std::string_view text) {
   std::size_t used = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Decoded next = decode(text.substr(at));
+    const CodePoint next = decode(text.substr(at));
     used += width_of(next.code);
     at += next.length;
   }
@@ -110,8 +91,13 @@ Line& Line::add(Style style, std::string_view text) {
 }
 
 Line& Line::pad_to(std::size_t column) {
-  if (width_ < column) return add(std::string(column - width_, ' '));
-  return width_ > 0 ? add(" ") : *this;
+  return width_ < column ? add(std::string(column - width_, ' ')) : *this;
+}
+
+Line& Line::append(const Line& other) {
+  spans_.insert(spans_.end(), other.spans_.begin(), other.spans_.end());
+  width_ += other.width_;
+  return *this;
 }
 
 std::string Line::text(Color color, std::size_t columns, Glyphs glyphs) const {

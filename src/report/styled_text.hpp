@@ -29,8 +29,9 @@ class Line final {
  public:
   Line& add(Style style, std::string_view text);
   Line& add(std::string_view text) { return add(Style::plain, text); }
-  // Spaces up to `column`, at least one when something is there already.
+  // Spaces up to `column`.
   Line& pad_to(std::size_t column);
+  Line& append(const Line& other);
 
   std::size_t width() const { return width_; }
   // With escapes when `color` says so, cut to `columns`.
