@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@ struct DockerSearch {
   std::filesystem::path runtime_folder;  // where XDG_RUNTIME_DIR is not set: /run/user/<uid>
   std::filesystem::path docker_socket = "/var/run/docker.sock";
   std::filesystem::path podman_socket = "/run/podman/podman.sock";
+  std::chrono::milliseconds patience{5'000};  // with an engine that takes connections and says nothing
 };
 
 // The search that this process's environment and user give.
@@ -26,7 +28,7 @@ DockerSearch docker_search_of_process();
 
 // Finds the engine, in this order: DOCKER_HOST, DOCKER_CONTEXT, the current context of Docker's config.json, docker_socket,
 // the rootless sockets, podman_socket. The first two bind; of the sockets, the first that answers is taken. Pings it and
-// settles the API version; takes at most some 5 s for each socket that hangs. Errors name each socket tried and why it
+// settles the API version; a socket that hangs takes `patience`. Errors name each socket tried and why it
 // would not do (`permission` when that was the reason, else `unavailable`), with what to do as the hint.
 Result<std::unique_ptr<ContainerEngine>> connect_docker(const DockerSearch& search);
 

@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 using Level = sys::StopSignal::Level;
 
 constexpr std::size_t k_log_buffer = 64 * 1024;
-constexpr auto k_stop_retry = 1s;
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
@@ -260,7 +259,7 @@ void AttemptLoop::react_to_stop() {
   // Without t the engine waits for the grace that the container was created with.
   Result<Exchange> exchange = open(post(level == Level::kill ? "kill?signal=SIGKILL" : "stop"));
   if (!exchange) {
-    stop_retry_ = now() + k_stop_retry;
+    stop_retry_ = now() + times_.stop_retry;
     return;
   }
   stop_call_.emplace(std::move(*exchange));
@@ -272,7 +271,7 @@ void AttemptLoop::advance_stop(short ready) {
   const int status = stop_call_->response().status();
   stop_call_.reset();
   // 304, 404, 409: it has ended already.
-  if (lost || status >= 500) stop_retry_ = now() + k_stop_retry;
+  if (lost || status >= 500) stop_retry_ = now() + times_.stop_retry;
 }
 
 Result<> AttemptLoop::keep_times() {

@@ -24,6 +24,7 @@ struct LoopTimes {
   std::chrono::milliseconds quick_sweep{1'000};   // the same when a connection was lost
   std::chrono::milliseconds closed_log{10'000};   // from the log's end to a word that the container has ended
   std::chrono::milliseconds silent_log{10'000};   // from the container's end to the log's
+  std::chrono::milliseconds stop_retry{1'000};    // after a stop or kill that failed
   std::chrono::milliseconds kill{60'000};         // from SIGKILL to the container's end
 };
 

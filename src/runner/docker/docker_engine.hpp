@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ struct Handshake {
 
 // Asks the engine who it is and settles the API version: `unavailable` or `permission` when it cannot be asked,
 // `invalid_input` when it is none that we can work with.
-Result<Handshake> shake_hands(HttpClient& client);
+Result<Handshake> shake_hands(HttpClient& client, std::chrono::milliseconds patience);
 
 // A ContainerEngine over the Docker Engine API, also as Podman serves it.
 class DockerEngine final : public ContainerEngine {

@@ -35,6 +35,9 @@ Failure unreachable(const Endpoint& endpoint, int number) {
                             "nothing listens there: start dockerd (systemctl start docker), or set DOCKER_HOST");
     case ETIMEDOUT:
       return fail_with_hint(ErrorCode::unavailable, std::move(message), "the engine hangs: look at its log, or restart it");
+    case EMFILE:
+    case ENFILE:
+      return fail_with_hint(ErrorCode::unavailable, std::move(message), "allow more open files (ulimit -n), or run fewer tasks at once");
     default: return fail_with_hint(ErrorCode::unavailable, std::move(message), "check DOCKER_HOST and the engine");
   }
 }

@@ -15,7 +15,7 @@ constexpr std::size_t k_message_limit = 4000;
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 struct Meaning {
-  std::string_view text;  // in the engine's message
+  std::string_view text;  // in the engine's message, in lower case
   ErrorCode code;
   std::string_view hint;
 };
@@ -28,6 +28,8 @@ constexpr std::array k_meanings{
             "the engine has no GPU support: install the NVIDIA container toolkit, or ask for no gpu"},
     Meaning{"bind source path does not exist", ErrorCode::invalid_input,
             "the engine cannot see that path: with a remote or virtual-machine engine it must be shared with it"},
+    Meaning{"unable to find user", ErrorCode::invalid_input, "the image knows no such user: give it as numbers, uid:gid"},
+    Meaning{"unable to find group", ErrorCode::invalid_input, "the image knows no such group: give it as numbers, uid:gid"},
     Meaning{"client version", ErrorCode::invalid_input, "this engine speaks none of the API versions 1.40 to 1.47"},
     Meaning{"context deadline exceeded", ErrorCode::unavailable, ""},
     Meaning{"is shutting down", ErrorCode::unavailable, ""},
@@ -38,7 +40,7 @@ constexpr std::array k_meanings{
 
 // Of a start. These come as 400, 404 or 500, depending on engine and version.
 constexpr std::array k_start_meanings{
-    Meaning{"executable file not found", ErrorCode::not_found, "the image has no such program: check the command and the image"},
+    Meaning{"not found in $path", ErrorCode::not_found, "the image has no such program: check the command and the image"},
     Meaning{"exec format error", ErrorCode::invalid_input,
             "the program is built for another processor, or is a script without a #! line"},
     Meaning{"permission denied", ErrorCode::invalid_input, "the program is not executable: chmod +x it in the image"},
@@ -48,8 +50,9 @@ constexpr std::array k_start_meanings{
 };
 
 const Meaning* meaning_of(std::string_view message, std::span<const Meaning> meanings) {
-  const auto found = std::find_if(meanings.begin(), meanings.end(),
-                                  [&](const Meaning& meaning) { return has(message, meaning.text); });
+  const std::string lower = to_lower(message);
+  const auto found =
+      std::find_if(meanings.begin(), meanings.end(), [&](const Meaning& meaning) { return has(lower, meaning.text); });
   return found == meanings.end() ? nullptr : &*found;
 }
 

@@ -11,11 +11,8 @@
 namespace mlpipe::runner::docker {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr int k_oldest_minor = 40;
 constexpr int k_newest_minor = 47;
-constexpr auto k_ping_timeout = 5s;
 
 // The y of "1.y".
 std::optional<int> minor_of(std::string_view version) {
@@ -66,9 +63,9 @@ std::string name_of(const Response& ping, const Value& info) {
 
 }  // namespace
 
-Result<Handshake> shake_hands(HttpClient& client) {
+Result<Handshake> shake_hands(HttpClient& client, std::chrono::milliseconds patience) {
   const std::string& address = client.endpoint().address;
-  const Result<Response> ping = client.call(Request{.target = "/_ping"}, {.timeout = k_ping_timeout});
+  const Result<Response> ping = client.call(Request{.target = "/_ping"}, {.timeout = patience});
   if (!ping) return Failure(ping.error());
   if (!ping->ok()) return engine_refused(fmt::format("asking the container engine at {}", address), *ping);
   const std::optional<int> offered = minor_of(ping->api_version);

@@ -106,7 +106,7 @@ std::vector<fs::path> sockets_of(const DockerSearch& search) {
 
 Result<std::unique_ptr<ContainerEngine>> connect_at(const DockerSearch& search, const Endpoint& endpoint) {
   docker::HttpClient client(endpoint);
-  Result<docker::Handshake> handshake = docker::shake_hands(client);
+  Result<docker::Handshake> handshake = docker::shake_hands(client, search.patience);
   if (!handshake) return Failure(std::move(handshake).error());
   return std::unique_ptr<ContainerEngine>(std::make_unique<docker::DockerEngine>(
       endpoint, std::move(*handshake), docker::RegistryAuth(config_folder(search), search.environment),
