@@ -197,9 +197,10 @@ TEST_F(Locate, ASocketWithoutPermissionSaysToJoinTheGroup) {
   std::filesystem::permissions(server.socket_path(), std::filesystem::perms::none);
   // Root may connect to any socket. The bare system call, unlike the library's, changes this thread alone.
   const bool root = ::geteuid() == 0;
-  if (root) ASSERT_EQ(::syscall(SYS_setresuid, -1, 65534, -1), 0);
+  const auto become = [&](int user) { return root ? ::syscall(SYS_setresuid, -1, user, -1) : 0; };
+  ASSERT_EQ(become(65534), 0);
   const Error error = refused();
-  if (root) ASSERT_EQ(::syscall(SYS_setresuid, -1, 0, -1), 0);
+  ASSERT_EQ(become(0), 0);
   EXPECT_EQ(error.code, ErrorCode::permission);
   EXPECT_THAT(error.message, HasSubstr(server.socket_path()));
   EXPECT_THAT(error.message, HasSubstr("Permission denied"));
