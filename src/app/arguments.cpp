@@ -1,6 +1,7 @@
 #include "app/arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
@@ -139,12 +140,22 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, Compone
   add_json(show, component.json);
 }
 
-// The commands' own names, so that a mistyped one can be told the nearest.
-std::string unknown_command_text(const CLI::App& root, const std::string& word) {
+std::vector<std::string> command_names(const CLI::App& root) {
   std::vector<std::string> names;
-  for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+bool knows_command(const CLI::App& root, const std::string& word) {
+  std::vector<std::string> names = command_names(root);
+  return std::find(names.begin(), names.end(), word) != names.end();
+}
+
+std::string unknown_command_text(const CLI::App& root, const std::string& word) {
   std::string text = "mlpipe: unknown command \"" + printable(word) + "\"";
-  if (std::optional<std::string> near = closest(word, names)) text += "; did you mean `mlpipe " + *near + "`?";
+  if (std::optional<std::string> near = closest(word, command_names(root))) text += "; did you mean `mlpipe " + *near + "`?";
   return text + "\nRun `mlpipe --help` for the commands.\n";
 }
 
@@ -171,7 +182,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_tools(app, init, doctor, component);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
 
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+  if (argc > 1 && argv[1][0] != '-' && !knows_command(app, argv[1])) {
     return Leave{static_cast<int>(ExitCode::usage), unknown_command_text(app, argv[1])};
   }
   try {

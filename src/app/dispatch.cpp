@@ -1,8 +1,11 @@
 #include "app/dispatch.hpp"
 
 #include "app/component_show.hpp"
+#include "app/list_runs.hpp"
+#include "app/logs.hpp"
 #include "app/print.hpp"
 #include "app/run.hpp"
+#include "app/show.hpp"
 #include "app/validate.hpp"
 #include "mlpipe/engine/failpoint.hpp"
 
@@ -10,6 +13,8 @@ namespace mlpipe::app {
 namespace {
 
 struct Dispatch {
+  const Clock& clock;
+
   ExitCode operator()(const Leave& leave) const {
     leave.code == 0 ? print(leave.text) : print_error(leave.text);
     return static_cast<ExitCode>(leave.code);
@@ -17,6 +22,14 @@ struct Dispatch {
   ExitCode operator()(const RunCommand& command) const { return run(command); }
   ExitCode operator()(const ValidateCommand& command) const { return validate(command); }
   ExitCode operator()(const ComponentShowCommand& command) const { return component_show(command); }
+  ExitCode operator()(const RunsCommand& command) const { return list_runs(command, standard_console(clock)); }
+  ExitCode operator()(const ShowCommand& command) const { return show(command, standard_console(clock)); }
+  ExitCode operator()(const LogsCommand& command) const { return logs(command, standard_console(clock)); }
+  template <class Other>
+  ExitCode operator()(const Other&) const {
+    print_error("mlpipe: this command is not in this build yet\n");
+    return ExitCode::usage;
+  }
   ExitCode operator()(const FailpointsCommand&) const {
     for (const std::string& name : engine::failpoint_names()) print(name + "\n");
     return ExitCode::succeeded;
@@ -25,6 +38,9 @@ struct Dispatch {
 
 }  // namespace
 
-ExitCode dispatch(const Command& command) { return std::visit(Dispatch{}, command); }
+ExitCode dispatch(const Command& command) {
+  SystemClock clock;
+  return std::visit(Dispatch{clock}, command);
+}
 
 }  // namespace mlpipe::app

@@ -143,17 +143,19 @@ AttemptResult ContainerAttempt::run_to_result() {
                                               to_pretty_json(placeholders.executor_input()), sys::Durable::no);
   if (!noted) return infrastructure(noted.error());
 
-  Result<artifact::LogWriter> log = artifact::LogWriter::open(files->tree.log(files->number), {.secrets = secrets->values()});
+  SystemClock clock;
+  Result<std::unique_ptr<artifact::LogWriter>> log =
+      artifact::create_log(files->tree.log(files->number), {.secrets = secrets->values()}, clock);
   if (!log) return infrastructure(log.error());
-  FileLogSink sink(*log);
+  FileLogSink sink(**log);
   if (Result<> created = create_container(*config); !created) return classify_error(created.error(), stop_reason(stop_));
   Result<> followed = start_and_follow(*config, sink);
   if (!followed && followed.error().code != ErrorCode::unavailable) {
-    log->close();
+    (*log)->close();
     return classify_error(followed.error(), stop_reason(stop_));
   }
   Result<ContainerState> state = final_state(std::move(followed), sink);
-  log->close();
+  (*log)->close();
   if (!state) {
     if (state.error().code == ErrorCode::not_found && !stop_.signal.requested()) {
       container_.clear();

@@ -98,6 +98,11 @@ Result<> set_command(ContainerConfig& config, const AttemptJob& job, const Attem
   return {};
 }
 
+// Where the container finds the file of a secret.
+fs::path secret_target(const SecretFiles::Secret& secret, const AttemptFiles& files) {
+  return files.host_paths ? secret.file : fs::path("/mlpipe/secrets") / secret.name;
+}
+
 Result<> set_environment(ContainerConfig& config, const AttemptJob& job, const AttemptTools& tools, const AttemptFiles& files,
                          const Placeholders& placeholders, const SecretFiles& secrets) {
   const spec::Interface& interface = job.component->interface;
@@ -127,7 +132,11 @@ Result<> set_environment(ContainerConfig& config, const AttemptJob& job, const A
     }
   }
   for (const SecretFiles::Secret& secret : secrets.secrets) {
-    if (secret.file.empty()) env[secret.name] = secret.value;
+    if (secret.file.empty()) {
+      env[secret.name] = secret.value;
+    } else {
+      env["MLPIPE_SECRETS"] = secret_target(secret, files).parent_path().string();
+    }
   }
   for (const auto& [name, value] : env) config.env.push_back(name + "=" + value);
   return {};
@@ -144,7 +153,7 @@ void set_mounts(ContainerConfig& config, const AttemptJob& job, const AttemptFil
   }
   for (const SecretFiles::Secret& secret : secrets.secrets) {
     if (!secret.file.empty()) {
-      config.mounts.push_back({.source = secret.file, .target = fs::path("/mlpipe/secrets") / secret.name});
+      config.mounts.push_back({.source = secret.file, .target = secret_target(secret, files)});
     }
   }
   for (const auto& [name, artifact] : job.request.inputs.artifacts) {
