@@ -65,7 +65,7 @@ class ComponentReader final {
       if (entry.key.text() != "annotations" && entry.key.text() != "labels") {
         unknown_key(entry.key, "`metadata`", k_keys, mistakes_);
       } else if (!entry.value.is_null()) {
-        expect_mapping(entry.value, "`" + std::string(entry.key.text()) + "`", mistakes_);
+        expect_mapping(entry.value, ticked(entry.key.text()), mistakes_);
       }
     }
   }

@@ -43,7 +43,7 @@ std::string Mistakes::did_you_mean(std::string_view word, std::span<const std::s
   return otherwise;
 }
 
-std::string ticked(std::string_view text) { return "`" + shorten(printable(text.substr(0, 400)), 80) + "`"; }
+std::string ticked(std::string_view text) { return fmt::format("`{}`", shorten(printable(text.substr(0, 400)), 80)); }
 
 std::string listed(std::span<const std::string> names) {
   constexpr std::size_t k_most = 12;

@@ -140,7 +140,7 @@ std::optional<std::string> artifact_type_of(std::string_view name) {
   if (name.starts_with("google.") && name.size() > 7) return std::string(name);
   if (name.starts_with("system.")) name.remove_prefix(7);
   for (std::string_view title : k_titles) {
-    if (to_lower(title) == to_lower(name)) return "system." + std::string(title);
+    if (to_lower(title) == to_lower(name)) return fmt::format("system.{}", title);
   }
   return std::nullopt;
 }

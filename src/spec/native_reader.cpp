@@ -102,6 +102,7 @@ class PipelineReader final {
     std::size_t count = 0;
     for (auto it = tasks_->entries().begin(); it != tasks_->entries().end(); ++it) ++count;
     dag.tasks.reserve(count);
+    reading_.spec.components.reserve(count + 1);
     for (YamlEntry entry : tasks_->entries()) dag.tasks.push_back(reader.read(entry));
 
     Wiring wiring(reading_, root_, dag);

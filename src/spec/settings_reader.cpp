@@ -149,7 +149,7 @@ void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& m
 
 template <class Enum>
 void read_word(YamlEntry entry, const std::vector<std::string>& words, Enum& field, Mistakes& mistakes) {
-  std::string what = "`" + std::string(entry.key.text()) + "`";
+  std::string what = ticked(entry.key.text());
   if (auto index = read_choice(entry.value, what, words, mistakes)) field = static_cast<Enum>(*index);
 }
 

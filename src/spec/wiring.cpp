@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "mlpipe/base/text.hpp"
 #include "spec/cycles.hpp"
+#include "spec/expression_rename.hpp"
 #include "spec/implicit_inputs.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
@@ -20,6 +22,11 @@ bool parameter_fits(ParameterType from, ParameterType to) {
 
 bool may_hold_expression(YamlNode node) {
   return node.is_scalar() && node.text().find("${{") != std::string_view::npos;
+}
+
+bool is_blank(const Template::Part& part) {
+  const auto* text = std::get_if<std::string>(&part);
+  return text != nullptr && trim(*text).empty();
 }
 
 std::optional<YamlNode> expression_inside(YamlNode node) {
@@ -141,7 +148,14 @@ std::optional<Binding> Wiring::bind_template(YamlNode value, std::string_view in
     for (const Template::Part& part : text->parts) literal += std::get<std::string>(part);
     return Binding(Value(std::move(literal)));
   }
-  return Binding(*std::move(text));
+  return Binding(renamed(*text, [&](const Reference& named) { return as_declared(named); }));
+}
+
+// Outputs may be named by another spelling of theirs ("Train set" for train_set); later stages know the declared one only.
+Reference Wiring::as_declared(Reference reference) {
+  if (reference.path[0] != "tasks") return reference;
+  if (std::optional<Source> source = scope_.resolve(reference)) reference.path[3] = source->output;
+  return reference;
 }
 
 std::optional<Binding> Wiring::bind_reference(const Reference& reference, std::string_view input,
@@ -218,6 +232,7 @@ void Wiring::bind_when(TaskSpec& task, YamlNode node) {
   std::optional<Expression> condition;
   if (may_hold_expression(node)) {
     std::optional<Template> text = read_template(node, "`when`", reading_.mistakes);
+    if (text) std::erase_if(text->parts, is_blank);  // a block scalar ends with a line break
     if (text && text->whole() != nullptr) condition = *text->whole();
   } else {
     tl::expected<Expression, Diagnostic> parsed = parse_expression(node.text(), node.text_where());
@@ -231,7 +246,8 @@ void Wiring::bind_when(TaskSpec& task, YamlNode node) {
     reading_.mistakes.error(node.where(), "`when` wants one condition and nothing around it",
                             "when: ${{ tasks.evaluate.outputs.rmse < 30000 }}");
   }
-  if (condition && check_values_only(condition->references())) task.when = *std::move(condition);
+  if (!condition || !check_values_only(condition->references())) return;
+  task.when = renamed(*condition, [&](const Reference& named) { return as_declared(named); });
 }
 
 void Wiring::check_missing(const TaskSpec& task) {

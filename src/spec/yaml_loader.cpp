@@ -165,7 +165,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   static std::string quoted_tag(std::string tag) {
     constexpr std::string_view k_core = "tag:yaml.org,2002:";
-    if (tag.starts_with(k_core)) tag = "!!" + tag.substr(k_core.size());
+    if (tag.starts_with(k_core)) tag.replace(0, k_core.size(), "!!");
     return ticked(tag);
   }
 
@@ -307,6 +307,7 @@ bool check_bytes(const YamlTree& tree, Mistakes& mistakes) {
 }
 
 void find_lines(YamlTree& tree) {
+  tree.line_starts.reserve(static_cast<std::size_t>(std::count(tree.source.begin(), tree.source.end(), '\n')) + 1);
   tree.line_starts.push_back(0);
   for (std::size_t at = tree.source.find('\n'); at != std::string_view::npos; at = tree.source.find('\n', at + 1)) {
     tree.line_starts.push_back(static_cast<std::uint32_t>(at + 1));
@@ -387,6 +388,8 @@ std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, M
   if (!check_bytes(tree, mistakes)) return std::nullopt;
 
   std::size_t skipped = source.starts_with(k_byte_order_mark) ? k_byte_order_mark.size() : 0;
+  // Room for one node in four bytes: pages that stay unused are never touched, and nothing is copied while it grows.
+  tree.nodes.reserve(std::min(source.size() / 4 + 16, k_most_nodes));
   TreeBuilder builder(tree, skipped);
   try {
     TextBuffer buffer(source.substr(skipped));
