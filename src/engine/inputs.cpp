@@ -35,17 +35,6 @@ Failure no_such_output(const Run& run, TaskId task, std::string_view output) {
               to_string(run.state(task)));
 }
 
-// The member that the rest of a reference's path, from `first` on, leads to.
-Result<Value> member(const Value& value, const spec::Reference& reference, std::size_t first) {
-  const Value* found = &value;
-  for (std::size_t step = first; step < reference.path.size(); ++step) {
-    found = found->find(reference.path[step]);
-    if (found == nullptr)
-      return fail(ErrorCode::not_found, "{}: there is no '{}'", to_string(reference), reference.path[step]);
-  }
-  return *found;
-}
-
 Result<Value> of_artifact(const Artifact& artifact, const spec::Reference& reference) {
   const std::string_view part = reference.path.size() == 5 ? std::string_view(reference.path[4]) : std::string_view();
   if (part == "uri") return Value(artifact.uri);
@@ -63,7 +52,10 @@ Result<Value> of_task(const Run& run, const spec::Reference& reference) {
   Result<TaskId> task = find_task(run, reference.path[1]);
   if (!task) return Failure(std::move(task).error());
   const Output output = output_of(run, *task, reference.path[3]);
-  if (output.parameter != nullptr) return member(*output.parameter, reference, 4);
+  if (output.parameter != nullptr && reference.path.size() == 4) return *output.parameter;
+  if (output.parameter != nullptr) {
+    return fail(ErrorCode::invalid_input, "{}: '{}' is a parameter, not an artifact", to_string(reference), reference.path[3]);
+  }
   if (output.artifact != nullptr) return of_artifact(*output.artifact, reference);
   return no_such_output(run, *task, reference.path[3]);
 }
@@ -81,7 +73,7 @@ Result<Value> look_up(const Run& run, const spec::Reference& reference) {
   if (root == "parameters" && reference.path.size() >= 2) {
     const Value::Struct& arguments = run.plan().arguments();
     auto found = arguments.find(reference.path[1]);
-    if (found != arguments.end()) return member(found->second, reference, 2);
+    if (found != arguments.end()) return found->second;
     return fail(ErrorCode::not_found, "parameter '{}' was not given", reference.path[1]);
   }
   return fail(ErrorCode::not_found, "{}: nothing of that name exists here", to_string(reference));
