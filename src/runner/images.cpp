@@ -96,7 +96,11 @@ Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const Prog
   Result<Image> image = engine.inspect_image(tag);
   if (!image && image.error().code == ErrorCode::not_found) {
     progress(fmt::format("building {} from {}", tag, wanted.build_context.string()));
-    image = engine.build_image({.context = wanted.build_context, .tag = tag}, progress, stop);
+    // Of what the engine prints, the steps are worth a line; when the build fails its last words are in the Error.
+    auto steps = [&progress, &tag](std::string_view line) {
+      if (line.starts_with("Step ")) progress(fmt::format("{}: {}", tag, line));
+    };
+    image = engine.build_image({.context = wanted.build_context, .tag = tag}, steps, stop);
   }
   if (!image) return within("building the image of component " + wanted.component, image.error());
   return Prepared{tag, std::move(*image)};
