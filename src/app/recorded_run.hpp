@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/console.hpp"
+#include "mlpipe/base/value.hpp"
+#include "mlpipe/metadata/queries.hpp"
+
+// What the listing commands share about recorded runs.
+namespace mlpipe::app {
+
+// The record of the root at `root`, an absolute path.
+Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root);
+
+// The task at `path`; not_found with the nearest name.
+Result<const metadata::TaskRow*> find_task(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks,
+                                           const std::string& path);
+
+// "interrupted", or the run's state.
+std::string_view state_text(const metadata::RunRow& run);
+Style style_of(const metadata::RunRow& run);
+Style style_of(engine::TaskState state);
+
+// From its beginning to its end, or to now while it runs; nothing when nobody knows (interrupted).
+std::optional<std::chrono::milliseconds> duration_of(const metadata::RunRow& run, WallTime now);
+// From its first start to its last end, retries included.
+std::optional<std::chrono::milliseconds> duration_of(const metadata::RunRow& run, const metadata::TaskRow& task,
+                                                     WallTime now);
+// Of an attempt: from when its container ran (or it was started) to its end.
+std::optional<std::chrono::milliseconds> duration_of(const metadata::RunRow& run, const metadata::AttemptRow& attempt,
+                                                     WallTime now);
+
+// Did the attempt end with an exit code worth telling?
+bool has_exit_code(const metadata::AttemptRow& attempt);
+
+// JSON forms; docs/json.md.
+Value::Struct value_of(const metadata::RunRow& run, WallTime now);
+Value::Struct value_of(const metadata::RunRow& run, const metadata::TaskRow& task, WallTime now);
+Value::Struct value_of(const metadata::EventRow& event);
+// The numbers among the metadata of a task's Metrics artifacts, by output; empty when there are none.
+Value::Struct metrics_of(const metadata::TaskRow& task);
+
+}  // namespace mlpipe::app
