@@ -20,7 +20,8 @@ bool is_plain(std::string_view text) { return std::all_of(text.begin(), text.end
 
 std::string with_safe_characters(std::string_view text) {
   std::string safe(text);
-  std::replace_if(safe.begin(), safe.end(), [](char c) { return !is_name_character(c); }, '.');
+  std::replace_if(
+      safe.begin(), safe.end(), [](char c) { return !is_name_character(c); }, '.');
   return safe;
 }
 
@@ -34,7 +35,8 @@ std::string container_name(std::string_view run_id, std::string_view task_path, 
     return fmt::format("{}{}-{}{}", k_prefix, run_id, task_path, number);
   }
   // The length in front keeps ("a", "b/c") and ("a/b", "c") apart.
-  const std::string hash = sha256_hex(fmt::format("{}:{}/{}", run_id.size(), run_id, task_path)).substr(0, k_hash_length);
+  const std::string hash =
+      sha256_hex(fmt::format("{}:{}/{}", run_id.size(), run_id, task_path)).substr(0, k_hash_length);
   const std::size_t room = k_max_container_name - k_prefix.size() - 1 - 1 - hash.size() - number.size();
   // Both parts keep something to be recognised by.
   const std::size_t task_room = std::max(room / 2, room - std::min(room, run_id.size()));
