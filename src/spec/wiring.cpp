@@ -60,7 +60,9 @@ void Wiring::bind_task(std::size_t index, YamlNode node) {
   if (std::optional<YamlNode> when = node.find("when")) bind_when(task, *when);
   check_pools(task);
   if (task.component == k_no_component) return;
-  if (std::optional<YamlNode> arguments = node.find("arguments")) bind_arguments(task, *arguments);
+  bool is_importer = reading_.spec.component(task.component).is_importer();  // with arguments: said already
+  std::optional<YamlNode> arguments = node.find("arguments");
+  if (arguments && !is_importer) bind_arguments(task, *arguments);
   check_missing(task);
   add_implicit_inputs(task, scope_, reading_);
   warn_of_unread_inputs(reading_.spec.component(task.component));
