@@ -64,7 +64,7 @@ Result<> AttemptLoop::attach() {
   const int status = exchange->response().status();
   auto [connection, leftover] = exchange->take_hijacked();
   if (status != 101 && status != 200) {
-    return engine_refused(fmt::format("attaching to container {}", id_.substr(0, 12)),
+    return container_refused(fmt::format("attaching to container {}", id_.substr(0, 12)),
                           Response{.status = status, .body = std::move(leftover), .server = {}, .api_version = {}, .os_type = {}});
   }
   attached_ = std::move(connection);
@@ -85,7 +85,7 @@ Result<> AttemptLoop::register_wait(std::string_view condition) {
   if (Result<> driven = drive(*wait_, Until::head, now() + times_.answer, client_.endpoint().address); !driven) return driven;
   if (wait_->response().status() == 200) return {};
   if (Result<> driven = drive(*wait_, Until::end, now() + times_.answer, client_.endpoint().address); !driven) return driven;
-  return engine_refused(fmt::format("waiting for container {}", id_.substr(0, 12)), answer_of(*wait_, wait_body_));
+  return container_refused(fmt::format("waiting for container {}", id_.substr(0, 12)), answer_of(*wait_, wait_body_));
 }
 
 Result<> AttemptLoop::run(const std::function<void()>& started) {
@@ -201,7 +201,7 @@ Result<> AttemptLoop::advance_logs(short ready) {
   logs_.reset();
   log_ended();
   if (!lost && status != 200) {
-    return fail(status == 404 ? ErrorCode::not_found : ErrorCode::unavailable,
+    return fail(ErrorCode::unavailable,
                 "reading the log of container {}: the engine refuses with status {}", id_.substr(0, 12), status);
   }
   return {};

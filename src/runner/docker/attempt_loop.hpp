@@ -22,8 +22,8 @@ struct LoopTimes {
   std::chrono::milliseconds start{300'000};
   std::chrono::milliseconds sweep{30'000};        // between two inspects of a container that runs undisturbed
   std::chrono::milliseconds quick_sweep{1'000};   // the same when a connection was lost
-  std::chrono::milliseconds closed_log{10'000};   // from the log's end to a word that the container has ended
-  std::chrono::milliseconds silent_log{10'000};   // from the container's end to the log's
+  std::chrono::milliseconds closed_log{120'000};  // from the log's end to a word that the container has ended
+  std::chrono::milliseconds silent_log{30'000};   // from the container's end to the log's
   std::chrono::milliseconds stop_retry{1'000};    // after a stop or kill that failed
   std::chrono::milliseconds kill{60'000};         // from SIGKILL to the container's end
 };

@@ -105,13 +105,19 @@ Failure engine_refused(std::string_view doing, const Response& response) {
   return fail_with_hint(code_of_status(response.status), std::move(text), "");
 }
 
+Failure container_refused(std::string_view doing, const Response& response) {
+  Failure refused = engine_refused(doing, response);
+  if (response.status == 404) refused.value().code = ErrorCode::unavailable;
+  return refused;
+}
+
 Failure start_refused(const std::string& container, const Response& response) {
   const std::string doing = fmt::format("starting container {}", container.substr(0, 12));
   const std::string message = engine_message(response);
   // A gone container is a plain 404; only the runtime's complaints are about the command.
   const bool of_runtime = has(message, "exec") || has(message, "OCI") || has(message, "runc") || has(message, "crun");
   const Meaning* meaning = of_runtime ? meaning_of(message, k_start_meanings) : nullptr;
-  if (meaning == nullptr || meaning_of(message, k_meanings) != nullptr) return engine_refused(doing, response);
+  if (meaning == nullptr || meaning_of(message, k_meanings) != nullptr) return container_refused(doing, response);
   const std::string part = useful_part(message);
   std::string text = part == message ? fmt::format("{}: {}", doing, message)
                                      : fmt::format("{}: {} (the engine says: {})", doing, part, message);

@@ -52,6 +52,12 @@ Result<Endpoint> endpoint_of_context(const DockerSearch& search, const std::stri
   if (host.empty()) return fail(ErrorCode::invalid_input, "{}: {} names no docker endpoint", doing, file.string());
   Result<Endpoint> parsed = docker::parse_endpoint(host);
   if (!parsed) return within(doing, std::move(parsed).error());
+  std::error_code ignored;
+  const fs::path certificates = config_folder(search) / "contexts" / "tls" / sha256_hex(name) / "docker";
+  if (parsed->path.empty() && fs::exists(certificates, ignored)) {
+    return fail_with_hint(ErrorCode::invalid_input, fmt::format("{}: {} wants TLS, which is not supported", doing, host),
+                          "use the engine's Unix socket: unix:///var/run/docker.sock");
+  }
   return parsed;
 }
 

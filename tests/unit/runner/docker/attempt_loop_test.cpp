@@ -212,11 +212,12 @@ TEST_F(AttemptLoopTest, AStartWithoutAnAnswerIsNeverSentAgain) {
   EXPECT_EQ(server_.seen().size(), 3U);
 }
 
-TEST_F(AttemptLoopTest, ARefusedAttachSaysWhy) {
+// Not the code of a command that is not there: the caller's own inspect finds out that the container is gone.
+TEST_F(AttemptLoopTest, AContainerThatIsGoneBeforeItStartsIsUnavailable) {
   server_.on("POST /containers/c/attach", 404, R"({"message":"No such container: c"})");
   const Result<> ran = run();
   ASSERT_FALSE(ran);
-  EXPECT_EQ(ran.error().code, ErrorCode::not_found);
+  EXPECT_EQ(ran.error().code, ErrorCode::unavailable);
   EXPECT_THAT(ran.error().message, HasSubstr("No such container"));
 }
 
@@ -262,7 +263,7 @@ TEST_F(AttemptLoopTest, StartRefusalsAreUnderstood) {
        ErrorCode::not_found, "nosuch"},
       {500, R"(could not select device driver \"\" with capabilities: [[gpu]])", ErrorCode::invalid_input, "device driver"},
       {500, "write /var/lib/docker/x: no space left on device", ErrorCode::no_space, "no space left"},
-      {404, "No such container: c", ErrorCode::not_found, "No such container"},
+      {404, "No such container: c", ErrorCode::unavailable, "No such container"},
       {409, "cannot join network of a non running container: abc", ErrorCode::conflict, "non running"},
       {500, "something odd", ErrorCode::io, "something odd"},
       {503, "This node is not a swarm manager", ErrorCode::unavailable, "swarm"},

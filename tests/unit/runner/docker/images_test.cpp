@@ -176,6 +176,23 @@ TEST_F(ImageCalls, ABuildSendsTheContextAndPassesItsLinesOn) {
   EXPECT_THAT(last().body, HasSubstr("content of a"));
 }
 
+TEST_F(ImageCalls, ABuildThatNamesNoNetworkUsesTheConfiguredOne) {
+  const TempDir context;
+  context.write("Dockerfile", "FROM scratch\n");
+  stream("POST /build", {});
+  server_.on("GET /images/t:1/json", 200, k_image);
+  Handshake handshake;
+  handshake.info.api_version = "1.41";
+  DockerEngine configured({.address = "unix://fake", .path = server_.socket_path(), .host = {}, .port = {}}, handshake,
+                          RegistryAuth(), "host");
+  ASSERT_TRUE(configured.build_image({.context = context.path(), .tag = "t:1"}, {}, stop_));
+  EXPECT_THAT(last().target, HasSubstr("&networkmode=host"));
+  ASSERT_TRUE(configured.build_image({.context = context.path(), .tag = "t:1", .network = "none"}, {}, stop_));
+  EXPECT_THAT(last().target, HasSubstr("&networkmode=none"));
+  ASSERT_TRUE(engine().build_image({.context = context.path(), .tag = "t:1"}, {}, stop_));
+  EXPECT_THAT(last().target, Not(HasSubstr("networkmode")));
+}
+
 TEST_F(ImageCalls, AFailedBuildCarriesItsLastLines) {
   const TempDir context;
   context.write("Dockerfile", "FROM scratch\n");

@@ -217,6 +217,12 @@ TEST_F(Locate, TlsIsRefusedClearly) {
   search_.environment["DOCKER_HOST"] = "tcp://127.0.0.1:2376";
   search_.environment["DOCKER_TLS_VERIFY"] = "1";
   EXPECT_THAT(refused().message, HasSubstr("TLS is not supported"));
+  search_.environment.clear();
+  search_.environment["HOME"] = home_.path().string();
+  search_.environment["DOCKER_CONTEXT"] = "far";
+  write_context("far", "tcp://127.0.0.1:2376");
+  home_.write(".docker/contexts/tls/" + sha256_hex("far") + "/docker/ca.pem", "");
+  EXPECT_THAT(refused().message, HasSubstr("wants TLS, which is not supported"));
 }
 
 TEST(EndpointText, IsReadInAllItsForms) {
