@@ -61,7 +61,7 @@ class PipelineBuilder final {
     std::size_t number_;
   };
 
-  PipelineBuilder() { component({}); }
+  PipelineBuilder() { component(spec::Interface{}); }
 
   Task task(std::string name) {
     spec::TaskSpec task;
@@ -88,6 +88,11 @@ class PipelineBuilder final {
     component.implementation = spec::ContainerSpec{};
     components_.push_back(std::move(component));
     return spec::ComponentId{static_cast<std::uint32_t>(components_.size())};  // behind the root
+  }
+
+  spec::ComponentId component(spec::ComponentSpec component) {
+    components_.push_back(std::move(component));
+    return spec::ComponentId{static_cast<std::uint32_t>(components_.size())};
   }
 
   // Of the tasks so far; the builder is done for.

@@ -1,0 +1,113 @@
+#include "mlpipe/runner/images.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/fake_container_engine.hpp"
+#include "support/spec_builder.hpp"
+#include "support/temp_dir.hpp"
+
+namespace mlpipe::runner {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+spec::ComponentSpec image_component(const std::string& name, const std::string& image) {
+  spec::ComponentSpec component;
+  component.name = name;
+  component.implementation = spec::ContainerSpec{.image = spec::Template::literal(image)};
+  return component;
+}
+
+spec::ComponentSpec built_component(const std::string& name, const std::filesystem::path& context) {
+  spec::ComponentSpec component;
+  component.name = name;
+  component.implementation = spec::ContainerSpec{.build_context = context};
+  return component;
+}
+
+class ImagesTest : public ::testing::Test {
+ protected:
+  ImagesTest() { engine_.images["there:1"] = Image{.id = "sha256:there"}; }
+
+  spec::ComponentId add(spec::ComponentSpec component) { return pipeline_.component(std::move(component)); }
+
+  Result<PreparedImages> prepare() {
+    if (spec_.components.empty()) spec_ = pipeline_.build();
+    plan_ = plan::make_plan(spec_, {}).value();
+    return prepare_images(plan_, engine_, [this](std::string_view line) { lines_.emplace_back(line); }, stop_);
+  }
+
+  test::FakeContainerEngine engine_;
+  test::PipelineBuilder pipeline_;
+  spec::PipelineSpec spec_;
+  plan::Plan plan_;
+  sys::StopSignal stop_;
+  std::vector<std::string> lines_;
+};
+
+TEST_F(ImagesTest, AnImageThatIsThereIsNotPulled) {
+  pipeline_.task("a").component(add(image_component("c", "there:1")));
+  Result<PreparedImages> images = prepare();
+  ASSERT_TRUE(images) << images.error().message;
+  EXPECT_EQ(images->by_key.at("there:1").id, "sha256:there");
+  EXPECT_THAT(engine_.pulled, IsEmpty());
+}
+
+TEST_F(ImagesTest, AMissingImageIsPulledOnceForAllTasks) {
+  spec::ComponentId id = add(image_component("c", "far:1"));
+  pipeline_.task("a").component(id);
+  pipeline_.task("b").component(id);
+  ASSERT_TRUE(prepare());
+  EXPECT_THAT(engine_.pulled, ElementsAre("far:1"));
+}
+
+TEST_F(ImagesTest, AllThatFailAreToldOfTogether) {
+  engine_.pull_errors["no:1"] = {ErrorCode::not_found, "no:1: no such image", "check the name"};
+  engine_.pull_errors["no:2"] = {ErrorCode::permission, "no:2: denied", ""};
+  pipeline_.task("a").component(add(image_component("c", "no:1")));
+  pipeline_.task("b").component(add(image_component("d", "no:2")));
+  Result<PreparedImages> images = prepare();
+  ASSERT_FALSE(images);
+  EXPECT_THAT(images.error().message, HasSubstr("no:1: no such image"));
+  EXPECT_THAT(images.error().message, HasSubstr("no:2: denied"));
+}
+
+TEST_F(ImagesTest, ABuildIsTaggedByItsContentAndNotRepeated) {
+  test::TempDir folder;
+  folder.write("Dockerfile", "FROM there:1\nCOPY code.py /\n");
+  folder.write("code.py", "print(1)\n");
+  pipeline_.task("a").component(add(built_component("My Component", folder.path())));
+  ASSERT_TRUE(prepare());
+  ASSERT_EQ(engine_.built.size(), 1U);
+  EXPECT_THAT(engine_.built.front(), HasSubstr("mlpipe/my-component:"));
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(engine_.built.size(), 1U);
+  folder.write("code.py", "print(2)\n");
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(engine_.built.size(), 2U);
+}
+
+TEST_F(ImagesTest, ANewBaseImageMeansANewBuild) {
+  test::TempDir folder;
+  folder.write("Dockerfile", "FROM --platform=linux/amd64 there:1 AS base\n");
+  pipeline_.task("a").component(add(built_component("c", folder.path())));
+  ASSERT_TRUE(prepare());
+  engine_.images["there:1"].id = "sha256:newer";
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(engine_.built.size(), 2U);
+}
+
+TEST_F(ImagesTest, AnInterruptEndsThePreparation) {
+  pipeline_.task("a").component(add(image_component("c", "far:1")));
+  stop_.request(sys::StopSignal::Level::graceful);
+  Result<PreparedImages> images = prepare();
+  ASSERT_FALSE(images);
+  EXPECT_EQ(images.error().code, ErrorCode::cancelled);
+}
+
+}  // namespace
+}  // namespace mlpipe::runner
