@@ -19,7 +19,7 @@ Result<> RunHistory::read() {
   Result<metadata::RunRow> run = queries_.find_run(run_.id);
   if (!run) return Failure(std::move(run).error());
   run_ = std::move(*run);
-  const Result<std::vector<metadata::EventRow>> events = queries_.events(run_.id, task_, last_event_);
+  const Result<std::vector<metadata::EventRow>> events = queries_.events(run_.id, "", last_event_);
   if (!events) return Failure(events.error());
   for (const metadata::EventRow& event : *events) apply(event);
   return {};
@@ -27,7 +27,7 @@ Result<> RunHistory::read() {
 
 void RunHistory::apply(const metadata::EventRow& event) {
   last_event_ = event.number;
-  if (event.task.empty()) return;
+  if (event.task.empty() || (!task_.empty() && event.task != task_)) return;
   if (is(event.to, {TaskState::succeeded, TaskState::failed, TaskState::skipped, TaskState::cancelled})) {
     task_ended_ = !task_.empty();
   }

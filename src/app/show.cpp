@@ -3,6 +3,7 @@
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "app/show_text.hpp"
+#include "mlpipe/base/text.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -59,8 +60,9 @@ ExitCode show(const ShowCommand& command, const Console& console) {
     if (!task) return report_error(console, task.error());
     return show_task(**queries, *run, **task, command, console);
   }
+  const std::string suffix = command.root.empty() ? "" : " --root " + shell_quoted(command.root);
   console.out(command.json ? to_pretty_json(answer_of(*run, *tasks, console.clock.wall()))
-                           : run_text(*run, *tasks, console));
+                           : run_text(*run, *tasks, suffix, console));
   return ExitCode::succeeded;
 }
 

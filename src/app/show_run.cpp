@@ -65,7 +65,8 @@ std::string tasks_text(const RunRow& run, const std::vector<TaskRow>& tasks, con
   return table.render(console.color, 0, console.columns);
 }
 
-std::string failures_text(const RunRow& run, const std::vector<TaskRow>& tasks, const Console& console) {
+std::string failures_text(const RunRow& run, const std::vector<TaskRow>& tasks, std::string_view suffix,
+                          const Console& console) {
   std::string text;
   for (const TaskRow& task : tasks) {
     if (task.state != TaskState::failed) continue;
@@ -74,7 +75,7 @@ std::string failures_text(const RunRow& run, const std::vector<TaskRow>& tasks, 
     text += fmt::format("  {}: {}\n", styled(printable(task.path), Style::bad, console.color), printable(message));
     if (last == nullptr) continue;
     if (!last->hint.empty()) text += fmt::format("    hint: {}\n", printable(last->hint));
-    text += fmt::format("    its log: mlpipe logs {} {}\n", run.id, shell_quoted(task.path));
+    text += fmt::format("    its log: mlpipe logs {} {}{}\n", run.id, shell_quoted(task.path), suffix);
   }
   return text;
 }
@@ -119,9 +120,10 @@ std::vector<std::pair<std::string, Value::Struct>> all_metrics(const std::vector
 
 }  // namespace
 
-std::string run_text(const RunRow& run, const std::vector<TaskRow>& tasks, const Console& console) {
+std::string run_text(const RunRow& run, const std::vector<TaskRow>& tasks, std::string_view suffix,
+                     const Console& console) {
   return header_text(run, console) + section("arguments", arguments_text(run, console), console) + "\n" +
-         tasks_text(run, tasks, console) + section("failures", failures_text(run, tasks, console), console) +
+         tasks_text(run, tasks, console) + section("failures", failures_text(run, tasks, suffix, console), console) +
          section("output parameters", parameters_text(tasks, console), console) +
          section("artifacts", artifacts_text(tasks, console), console) +
          section("metrics", metrics_text(all_metrics(tasks), console), console);

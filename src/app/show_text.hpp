@@ -9,7 +9,9 @@
 // What `mlpipe show` says to people.
 namespace mlpipe::app {
 
-std::string run_text(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, const Console& console);
+// `suffix` goes behind the commands that are suggested: " --root /data/root", or nothing.
+std::string run_text(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, std::string_view suffix,
+                     const Console& console);
 
 std::string task_text(const metadata::RunRow& run, const metadata::TaskRow& task,
                       const std::vector<metadata::EventRow>& events, const Console& console);
