@@ -102,10 +102,8 @@ class FakeEngineServer final {
     if (::listen(listener_.get(), 64) != 0) std::abort();
     acceptor_ = std::thread([this] { accept_all(); });
   }
-  ~FakeEngineServer() {
-    stop();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  // What handlers refer to must outlive the server: declare it before.
+  ~FakeEngineServer() { stop(); }
   FakeEngineServer(const FakeEngineServer&) = delete;
   FakeEngineServer& operator=(const FakeEngineServer&) = delete;
 
@@ -130,10 +128,13 @@ class FakeEngineServer final {
     return connections_.size();
   }
 
-  // As a killed daemon: all connections end, and nothing listens any more. Not from a handler's thread.
+  // As a killed daemon: all connections end, and nothing listens any more. Returns when no handler runs any more, so not
+  // to be called from one.
   void stop() {
     vanish();
     if (acceptor_.joinable()) acceptor_.join();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
   // The same without waiting, for handlers.
   void vanish() {

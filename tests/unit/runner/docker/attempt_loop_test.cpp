@@ -62,11 +62,13 @@ class AttemptLoopTest : public ::testing::Test {
 
   LoopTimes times_{.answer = 2s, .start = 2s, .sweep = 20ms, .quick_sweep = 5ms, .closed_log = 60ms, .silent_log = 60ms,
                    .stop_retry = 5ms, .kill = 100ms};
-  FakeEngineServer server_;
   Flag end_;
+  Flag stopping_;
+  std::atomic<int> kills_ = 0;
   CollectingLog log_;
   sys::StopSignal stop_;
   int started_ = 0;
+  FakeEngineServer server_;
 };
 
 TEST_F(AttemptLoopTest, AttachesThenRegistersTheWaitThenStarts) {
@@ -81,7 +83,8 @@ TEST_F(AttemptLoopTest, AttachesThenRegistersTheWaitThenStarts) {
 
 TEST_F(AttemptLoopTest, OutputThatComesWithTheUpgradeIsKept) {
   server_.on("POST /containers/c/attach", [this](Peer& peer, const SeenRequest&) {
-    peer.send(std::string("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n\1\0\0\0\0\0\0\5early", 85));
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+    peer.send(head + std::string("\1\0\0\0\0\0\0\5early", 13));
     end_.wait();
     peer.close();
   });
@@ -291,19 +294,18 @@ TEST_F(AttemptLoopTest, AStreamOutOfStepIsAnErrorNotACrash) {
 }
 
 TEST_F(AttemptLoopTest, AStopIsAskedForWhileTheOutputFlowsOn) {
-  Flag stopping;
   server_.on("POST /containers/c/start", [this](Peer& peer, const SeenRequest&) {
     peer.answer(204, "");
     stop_.request(sys::StopSignal::Level::graceful);
   });
-  server_.on("POST /containers/c/stop", [this, &stopping](Peer& peer, const SeenRequest&) {
-    stopping.raise();
+  server_.on("POST /containers/c/stop", [this](Peer& peer, const SeenRequest&) {
+    stopping_.raise();
     end_.wait();
     peer.answer(204, "");
   });
-  server_.on("POST /containers/c/attach", [this, &stopping](Peer& peer, const SeenRequest&) {
+  server_.on("POST /containers/c/attach", [this](Peer& peer, const SeenRequest&) {
     peer.upgraded();
-    stopping.wait();
+    stopping_.wait();
     for (int i = 0; i < 1000; ++i) peer.frame(1, std::string(10000, 'x'));  // blocks unless it is drained
     end_.raise();
     peer.close();
@@ -313,19 +315,18 @@ TEST_F(AttemptLoopTest, AStopIsAskedForWhileTheOutputFlowsOn) {
 }
 
 TEST_F(AttemptLoopTest, AKillThatFailsIsTriedAgain) {
-  std::atomic<int> kills = 0;
   server_.on("POST /containers/c/start", [this](Peer& peer, const SeenRequest&) {
     peer.answer(204, "");
     stop_.request(sys::StopSignal::Level::kill);
   });
-  server_.on("POST /containers/c/kill", [this, &kills](Peer& peer, const SeenRequest&) {
-    if (++kills < 3) return peer.answer(500, R"({"message":"busy"})");
+  server_.on("POST /containers/c/kill", [this](Peer& peer, const SeenRequest&) {
+    if (++kills_ < 3) return peer.answer(500, R"({"message":"busy"})");
     peer.answer(204, "");
     end_.raise();
   });
   times_.kill = 10s;
   EXPECT_TRUE(run());
-  EXPECT_EQ(kills, 3);
+  EXPECT_EQ(kills_, 3);
 }
 
 TEST_F(AttemptLoopTest, AContainerThatCannotBeKilledIsGivenUp) {

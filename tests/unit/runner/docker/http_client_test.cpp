@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::FakeEngineServer;
-using test::Flag;
 using test::Peer;
 using test::SeenRequest;
 using ::testing::HasSubstr;
@@ -23,6 +22,8 @@ class HttpClientTest : public ::testing::Test {
  protected:
   Endpoint endpoint() const { return {.address = "unix://fake", .path = server_.socket_path(), .host = {}, .port = {}}; }
 
+  std::atomic<int> count_ = 0;
+  sys::StopSignal stop_;
   FakeEngineServer server_;
   HttpClient client_{endpoint()};
 };
@@ -72,34 +73,31 @@ TEST_F(HttpClientTest, AConnectionClosedWhileIdleIsReplaced) {
 
 // The engine closes an idle connection at the very moment a request is under way to it.
 TEST_F(HttpClientTest, ACloseThatCrossesTheRequestIsRetriedOnceOnAFreshConnection) {
-  std::atomic<int> count = 0;
-  server_.on("GET /a", [&](Peer& peer, const SeenRequest&) {
-    if (++count == 2) return peer.close();
+  server_.on("GET /a", [this](Peer& peer, const SeenRequest&) {
+    if (++count_ == 2) return peer.close();
     peer.answer(200, "x");
   });
   EXPECT_TRUE(client_.call({.target = "/a"}));
   EXPECT_TRUE(client_.call({.target = "/a"}));
-  EXPECT_EQ(count, 3);
+  EXPECT_EQ(count_, 3);
   EXPECT_EQ(server_.connections(), 2U);
 }
 
 TEST_F(HttpClientTest, AFreshConnectionThatIsClosedIsNotRetried) {
-  std::atomic<int> count = 0;
-  server_.on("POST /a", [&](Peer& peer, const SeenRequest&) {
-    ++count;
+  server_.on("POST /a", [this](Peer& peer, const SeenRequest&) {
+    ++count_;
     peer.close();
   });
   const Result<Response> response = client_.call({.method = "POST", .target = "/a"});
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, ErrorCode::unavailable);
-  EXPECT_EQ(count, 1);
+  EXPECT_EQ(count_, 1);
 }
 
 TEST_F(HttpClientTest, AnAnswerThatBreaksOffIsNotRetried) {
-  std::atomic<int> count = 0;
   server_.on("GET /a", 200, "x");
-  server_.on("GET /b", [&](Peer& peer, const SeenRequest&) {
-    ++count;
+  server_.on("GET /b", [this](Peer& peer, const SeenRequest&) {
+    ++count_;
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
     peer.close();
   });
@@ -108,7 +106,7 @@ TEST_F(HttpClientTest, AnAnswerThatBreaksOffIsNotRetried) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, ErrorCode::unavailable);
   EXPECT_THAT(response.error().message, HasSubstr("in the middle"));
-  EXPECT_EQ(count, 1);
+  EXPECT_EQ(count_, 1);
 }
 
 TEST_F(HttpClientTest, AnEngineThatHangsRunsIntoTheDeadline) {
@@ -123,7 +121,7 @@ TEST_F(HttpClientTest, GarbageIsAnErrorThatShowsIt) {
   for (const std::string& garbage : {std::string("\x16\x03\x01 TLS?"), std::string("SSH-2.0-OpenSSH\r\n\r\n"), std::string(300'000, 'x'),
                                      std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
                                      std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n")}) {
-    server_.on("GET /a", [&](Peer& peer, const SeenRequest&) {
+    server_.on("GET /a", [garbage](Peer& peer, const SeenRequest&) {
       peer.send(garbage);
       peer.close();
     });
@@ -146,12 +144,11 @@ TEST_F(HttpClientTest, AnAnswerThatIsTooLongIsRefusedInBoundedMemory) {
 }
 
 TEST_F(HttpClientTest, AStopEndsACall) {
-  sys::StopSignal stop;
-  server_.on("GET /a", [&](Peer& peer, const SeenRequest&) {
-    stop.request(sys::StopSignal::Level::graceful);
+  server_.on("GET /a", [this](Peer& peer, const SeenRequest&) {
+    stop_.request(sys::StopSignal::Level::graceful);
     peer.hold();
   });
-  const Result<Response> response = client_.call({.target = "/a"}, {.stop = &stop});
+  const Result<Response> response = client_.call({.target = "/a"}, {.stop = &stop_});
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, ErrorCode::cancelled);
 }
@@ -174,10 +171,6 @@ TEST_F(HttpClientTest, AStreamedBodyIsSentInChunksAndTheAnswerComesPieceByPiece)
 }
 
 TEST_F(HttpClientTest, ARefusalBeforeTheWholeBodyWasReadIsHeard) {
-  // Read by hand, so that the answer comes while the client still sends.
-  FakeEngineServer server;
-  server.on("POST /a", 200, "unused");
-  HttpClient client({.address = "unix://fake", .path = server.socket_path(), .host = {}, .port = {}});
   server_.on("GET /refuse", [](Peer& peer, const SeenRequest&) {
     peer.answer(400, R"({"message":"no"})");
     peer.close();
@@ -266,14 +259,13 @@ TEST_F(EngineCalls, AnAnswerThatIsNoJsonIsAnError) {
 }
 
 TEST_F(EngineCalls, RemovingWhatSomeoneElseIsRemovingWaitsForIt) {
-  std::atomic<int> deletes = 0;
-  server_.on("DELETE /containers/c", [&](Peer& peer, const SeenRequest&) {
-    if (++deletes == 1) return peer.answer(409, R"({"message":"removal of container c is already in progress"})");
+  server_.on("DELETE /containers/c", [this](Peer& peer, const SeenRequest&) {
+    if (++count_ == 1) return peer.answer(409, R"({"message":"removal of container c is already in progress"})");
     peer.answer(404, R"({"message":"No such container: c"})");
   });
   server_.on("POST /containers/c/wait?condition=removed", 200, R"({"StatusCode":0})");
   EXPECT_TRUE(engine_.remove("c"));
-  EXPECT_EQ(deletes, 2);
+  EXPECT_EQ(count_, 2);
 }
 
 TEST_F(EngineCalls, ARemovalThatNeverEndsIsAnError) {

@@ -52,12 +52,12 @@ class ImageCalls : public ::testing::Test {
     return last_;
   }
 
-  FakeEngineServer server_;
   sys::StopSignal stop_;
   std::vector<std::string> lines_;
   ProgressSink progress_ = [this](std::string_view line) { lines_.emplace_back(line); };
   mutable std::mutex mutex_;
   SeenRequest last_;
+  FakeEngineServer server_;
 };
 
 TEST_F(ImageCalls, InspectGivesIdDigestAndCommand) {
