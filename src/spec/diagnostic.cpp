@@ -70,6 +70,14 @@ std::vector<Glyph> glyphs_of(std::string_view line) {
   return glyphs;
 }
 
+// For messages, names and hints, which quote what stands in files.
+std::string safe(std::string_view text) {
+  std::string out;
+  std::string shown = printable(text);
+  for (const Glyph& glyph : glyphs_of(shown)) out += glyph.text;
+  return out;
+}
+
 // Finds lines of one file; diagnostics come sorted, so it only goes forward.
 class Lines final {
  public:
@@ -137,17 +145,17 @@ std::string render(const Diagnostics& diagnostics, const std::vector<SourceFile>
   for (const Diagnostic* diagnostic : sorted) {
     const Where& where = diagnostic->where;
     const SourceFile* source = where.file < sources.size() ? &sources[where.file] : nullptr;
-    if (source != nullptr) out += printable(source->name) + ":";
+    if (source != nullptr) out += safe(source->name) + ":";
     if (where.line > 0) out += fmt::format("{}:{}:", where.line, where.column);
     if (!out.empty() && out.back() == ':') out += ' ';
     out += diagnostic->severity == Severity::error ? "error: " : "warning: ";
-    out += printable(diagnostic->message) + "\n";
+    out += safe(diagnostic->message) + "\n";
     if (source != nullptr && where.line > 0) {
       if (source != open) lines.emplace(source->text);
       open = source;
       if (std::optional<std::string_view> line = lines->line(where.line)) append_source_line(out, *line, where.column);
     }
-    if (!diagnostic->hint.empty()) out += "  hint: " + printable(diagnostic->hint) + "\n";
+    if (!diagnostic->hint.empty()) out += "  hint: " + safe(diagnostic->hint) + "\n";
   }
   return out;
 }

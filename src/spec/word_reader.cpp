@@ -101,11 +101,28 @@ class WordReader final {
   std::optional<Word> data(YamlEntry entry, const DataPlaceholder& form) {
     std::optional<std::string> name = port(entry.value, form.direction);
     if (!name) return std::nullopt;
+    if (!check_form(entry, form, *name)) return std::nullopt;
     Reference reference{{form.direction == Direction::input ? "inputs" : "outputs", *name}, entry.value.where()};
     if (!form.part.empty()) reference.path.emplace_back(form.part);
-    // KFP means the path for an artifact by inputValue, too; the SDK refuses it, and so do we.
-    if (!check_component_reference(reference, interface_, mistakes_)) return std::nullopt;
     return Word{Template{{Expression::of(std::move(reference))}}};
+  }
+
+  // A parameter has no uri, an artifact no value; the path of a parameter is a file with its value.
+  bool check_form(YamlEntry entry, const DataPlaceholder& form, const std::string& name) {
+    bool is_input = form.direction == Direction::input;
+    bool is_parameter = is_input ? interface_.input_parameter(name) != nullptr : interface_.output_parameter(name) != nullptr;
+    std::string_view word = is_input ? "input" : "output";
+    if (is_parameter && form.part == "uri") {
+      mistakes_.error(entry.value.where(), fmt::format("{} {} is a parameter and has no uri", word, ticked(name)),
+                      fmt::format("use {{{}: {}}}", is_input ? "inputValue" : "outputPath", entry.value.text()));
+      return false;
+    }
+    if (!is_parameter && form.part.empty()) {
+      mistakes_.error(entry.value.where(), fmt::format("{} {} is an artifact and has no value", word, ticked(name)),
+                      fmt::format("use {{inputPath: {0}}} or {{inputUri: {0}}}", entry.value.text()));
+      return false;
+    }
+    return true;
   }
 
   // A branch: one word or a list of them.

@@ -57,7 +57,7 @@ class TreeBuilder final : public YAML::EventHandler {
     for (std::string_view word : {"null", "Null", "NULL", "~"}) {
       if (tree_.source.substr(offset).starts_with(word)) length = static_cast<std::uint32_t>(word.size());
     }
-    add(offset, YamlKind::null, YamlStyle::plain);
+    add(length > 0 ? offset : absent_offset(offset), YamlKind::null, YamlStyle::plain);
     tree_.nodes.back().text = static_cast<std::uint32_t>(offset);
     tree_.nodes.back().size_or_end = length;
     end_anchor(anchor);
@@ -131,6 +131,12 @@ class TreeBuilder final : public YAML::EventHandler {
     throw Stop{last_quote_, "the text that begins with this quote has no end", "a quote is missing"};
   }
 
+  // Where the innermost collection that is not closed yet begins.
+  std::optional<std::size_t> open_offset() const {
+    if (open_.empty()) return std::nullopt;
+    return tree_.nodes[open_.back().index].offset;
+  }
+
   std::size_t offset_of(const YAML::Mark& mark) const {
     return std::min(static_cast<std::size_t>(std::max(mark.pos, 0)) + skipped_, tree_.source.size());
   }
@@ -199,6 +205,14 @@ class TreeBuilder final : public YAML::EventHandler {
     tree_.nodes.push_back({static_cast<std::uint32_t>(offset), 0, 0, kind, style, false, false});
   }
 
+  // The parser marks a value that is not there where the next thing begins; on another line, its key says more.
+  std::size_t absent_offset(std::size_t offset) const {
+    if (open_.empty() || tree_.nodes[open_.back().index].kind != YamlKind::mapping) return offset;
+    std::size_t key = tree_.nodes.back().offset;
+    if (key >= offset || tree_.source.substr(key, offset - key).find('\n') == std::string_view::npos) return offset;
+    return key;
+  }
+
   YamlStyle style_at(std::size_t offset) const {
     char first = offset < tree_.source.size() ? tree_.source[offset] : '"';
     return first == '|' ? YamlStyle::literal : first == '>' ? YamlStyle::folded : YamlStyle::quoted;
@@ -253,7 +267,10 @@ constexpr Explained k_explained[] = {
     {"bad file", "the file is nested too deeply or broken off", ""},
 };
 
-void explain(const YAML::ParserException& problem, std::size_t offset, const YamlTree& tree, Mistakes& mistakes) {
+void explain(const YAML::ParserException& problem, const TreeBuilder& builder, const YamlTree& tree, Mistakes& mistakes) {
+  std::size_t offset = builder.offset_of(problem.mark);
+  bool at_end = trim(tree.source.substr(offset)).empty();
+  if (at_end && problem.msg.find("flow not found") != std::string::npos) offset = builder.open_offset().value_or(offset);
   std::string message = problem.msg;
   std::string hint;
   for (const Explained& explained : k_explained) {
@@ -319,21 +336,26 @@ class KeyCheck final {
  public:
   KeyCheck(const YamlTree& tree, Mistakes& mistakes) : tree_(tree), mistakes_(mistakes) {}
 
-  void check(std::uint32_t mapping) {
+  // False when a key cannot be used; a key that is there twice can.
+  bool check(std::uint32_t mapping) {
+    bool usable = true;
     few_.clear();
     if (!many_.empty()) many_ = {};  // clear() would keep, and wipe each time, the buckets of the largest mapping
     for (std::uint32_t key = mapping + 1; key < tree_.nodes[mapping].size_or_end; key = tree_.end_of(key + 1)) {
       YamlNode node(tree_, key);
       if (node.is_null()) {
         mistakes_.error(node.where(), "a key is missing or null", "put quotes around the key: \"null\":");
+        usable = false;
       } else if (node.text() == "<<" && node.is_plain()) {
         mistakes_.error(node.where(), "merge keys (`<<`) are not supported",
                         "write the members out; `defaults:` gives all tasks the same settings");
+        usable = false;
       } else if (const YamlNode* first = insert(node)) {
         mistakes_.error(node.where(), fmt::format("{} is here twice", ticked(node.text())),
                         fmt::format("the first one is on line {}", first->where().line));
       }
     }
+    return usable;
   }
 
  private:
@@ -372,10 +394,11 @@ bool check_keys(const YamlTree& tree, Mistakes& mistakes) {
   }
   if (mistakes.errors() > before) return false;
   KeyCheck keys(tree, mistakes);
+  bool usable = true;
   for (std::uint32_t i = 0; i < tree.nodes.size(); ++i) {
-    if (tree.nodes[i].kind == YamlKind::mapping && !tree.nodes[i].is_alias) keys.check(i);
+    if (tree.nodes[i].kind == YamlKind::mapping && !tree.nodes[i].is_alias) usable = keys.check(i) && usable;
   }
-  return true;
+  return usable;
 }
 
 }  // namespace
@@ -402,7 +425,7 @@ std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, M
     mistakes.error(tree.where(stop.offset), std::move(stop.message), std::move(stop.hint));
     return std::nullopt;
   } catch (const YAML::ParserException& problem) {
-    explain(problem, builder.offset_of(problem.mark), tree, mistakes);
+    explain(problem, builder, tree, mistakes);
     return std::nullopt;
   } catch (const YAML::Exception& problem) {
     mistakes.error(tree.where(builder.offset_of(problem.mark)), "YAML: " + problem.msg);
