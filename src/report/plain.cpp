@@ -56,6 +56,7 @@ class PlainScribe final : public Scribe {
     if (options_.failure_blocks == FailureBlocks::yes) write_failures(story);
     line(fmt::format("run {}: {}", story.facts().run_id, run_end_text(story)));
     if (options_.verbosity == Verbosity::normal || story.run_state() != engine::RunState::succeeded) {
+      if (!options_.run_folder.empty()) write(fmt::format("  in:  {}\n", printable(options_.run_folder)));
       const std::string words[] = {story.facts().run_id};
       write(fmt::format("  see: {}\n", suggested_command("show", words, options_.command_suffix)));
     }

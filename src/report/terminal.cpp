@@ -84,6 +84,9 @@ class TerminalScribe final : public Scribe {
     std::vector<Line> last = take_scrolled();
     if (options_.failure_blocks == FailureBlocks::yes) add_failures(story, last);
     last.push_back(end_line(story));
+    if (!options_.run_folder.empty()) {
+      last.push_back(Line().add(Style::dim, "  in:  ").add(printable(options_.run_folder)));
+    }
     const std::string words[] = {story.facts().run_id};
     last.push_back(Line().add(Style::dim, "  see: ").add(suggested_command("show", words, options_.command_suffix)));
     screen_.leave(last, terminal_.size().columns);

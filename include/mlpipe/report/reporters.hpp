@@ -35,7 +35,9 @@ struct ReportOptions {
   Verbosity verbosity = Verbosity::normal;
   FailureBlocks failure_blocks = FailureBlocks::yes;
   // Appended to the commands that are suggested, "--root /data/root"; empty: nothing is needed.
-  std::string command_suffix;
+  std::string command_suffix = {};
+  // Where the run's artifacts lie, told at the end; empty: not told.
+  std::string run_folder = {};
 };
 
 struct TerminalOptions {

@@ -14,7 +14,9 @@ using ::testing::Not;
 TEST(PlainReport, TellsOneLinePerEvent) {
   Stage stage;
   FakeRun run(stage.clock, {{"make", 1}, {"train", 4}, {"deploy", 1}});
-  auto scribe = make_plain_scribe(stage.options());
+  ReportOptions options = stage.options();
+  options.run_folder = "/data/root/runs/numbers-1";
+  auto scribe = make_plain_scribe(options);
   run.start(*scribe);
   run.begin("make");
   stage.clock.advance(milliseconds{340});
@@ -38,6 +40,7 @@ TEST(PlainReport, TellsOneLinePerEvent) {
             "04:05:14 train: succeeded in 8.2 s (attempt 2 of 4)\n"
             "04:05:14 deploy: skipped: its condition is false\n"
             "04:05:14 run numbers-1: succeeded in 8.5 s (2 succeeded, 1 skipped)\n"
+            "  in:  /data/root/runs/numbers-1\n"
             "  see: mlpipe show numbers-1\n");
 }
 
