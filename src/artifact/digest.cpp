@@ -33,7 +33,8 @@ Failure refuse(const fs::path& path, std::string_view why) {
 }
 
 Failure changed(const fs::path& path) {
-  return fail_with_hint(ErrorCode::conflict, fmt::format("hashing {}: it changed while it was read", printable(path.string())),
+  return fail_with_hint(ErrorCode::conflict,
+                        fmt::format("hashing {}: it changed while it was read", printable(path.string())),
                         "a process that outlived its task may still be writing to it");
 }
 
@@ -44,8 +45,8 @@ const char* special_kind(mode_t mode) {
 }
 
 bool is_same_state(const struct stat& before, const struct stat& after) {
-  return before.st_ino == after.st_ino && before.st_size == after.st_size && before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
-         before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
+  return before.st_ino == after.st_ino && before.st_size == after.st_size &&
+         before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
 }
 
 struct DirCloser {
@@ -152,7 +153,8 @@ class Walk final {
   }
 
   // Everything in a folder, names in byte order, each folder right before what it holds.
-  Result<> hash_folder(int parent, const std::string& name, const fs::path& path, const std::string& relative, int depth) {
+  Result<> hash_folder(int parent, const std::string& name, const fs::path& path, const std::string& relative,
+                       int depth) {
     if (depth > k_max_depth) return refuse(path, fmt::format("more than {} folders deep", k_max_depth));
     const Fd folder(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder) return sys::fail_file("hashing", path, errno);
@@ -172,7 +174,8 @@ class Walk final {
     return {};
   }
 
-  Result<> hash_entry(int folder, const std::string& name, const fs::path& path, const std::string& relative, int depth) {
+  Result<> hash_entry(int folder, const std::string& name, const fs::path& path, const std::string& relative,
+                      int depth) {
     if (Result<> going = check_stop(); !going) return going;
     struct stat info {};
     if (::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return sys::fail_file("hashing", path, errno);
@@ -270,7 +273,8 @@ Result<PathDigest> digest_path(const fs::path& path, const std::function<bool()>
 
 Result<PathDigest> digest_beneath(const fs::path& folder, const fs::path& relative, const std::function<bool()>& stop) {
   const fs::path whole = folder / relative;
-  if (relative.empty() || relative.is_absolute() || !relative.has_filename()) return refuse(whole, "it is no path below");
+  if (relative.empty() || relative.is_absolute() || !relative.has_filename())
+    return refuse(whole, "it is no path below");
   Fd at(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!at) return sys::fail_file("hashing", folder, errno);
   for (const fs::path& part : relative.parent_path()) {

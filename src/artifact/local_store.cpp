@@ -117,7 +117,8 @@ class LocalStore final : public ArtifactStore {
     Result<> moved = sys::rename_into_place(from, to, sys::Durable::no);
     if (moved || moved.error().code != ErrorCode::conflict) return moved;
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return {};
-    if (errno != EINVAL && errno != ENOSYS) return sys::fail_file(fmt::format("moving {} to", from.string()), to, errno);
+    if (errno != EINVAL && errno != ENOSYS)
+      return sys::fail_file(fmt::format("moving {} to", from.string()), to, errno);
     fs::path aside = from;
     aside += ".replaced-" + sys::random_hex(8);
     if (Result<> put_aside = sys::rename_into_place(to, aside, sys::Durable::no); !put_aside) return put_aside;

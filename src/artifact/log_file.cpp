@@ -116,13 +116,15 @@ class FileLogWriter final : public LogWriter {
   // False when there is something to say and no room for it.
   bool say_what_was_lost() {
     if (unsaid_ == 0) return true;
-    const std::string line = fmt::format("[mlpipe] {} of this log lost here: the disk did not take it", bytes_text(unsaid_));
+    const std::string line =
+        fmt::format("[mlpipe] {} of this log lost here: the disk did not take it", bytes_text(unsaid_));
     if (!put_line(line)) return false;
     unsaid_ = 0;
     return true;
   }
 
-  // A line of our own, on a line of its own, as stderr. False when the disk did not take all of it: then none of it stays.
+  // A line of our own, on a line of its own, as stderr. False when the disk did not take all of it: then none of it
+  // stays.
   bool put_line(const std::string& text) {
     const std::string line = (end_ > 0 && last_byte_ != '\n' ? "\n" : "") + text + "\n";
     const std::uint64_t begin = end_;

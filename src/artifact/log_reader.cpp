@@ -43,7 +43,9 @@ std::uint64_t size_of(const Fd& file) {
 class Index final {
  public:
   explicit Index(const fs::path& path)
-      : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)), count_(size_of(file_) / k_record_bytes) {}
+      : path_(path),
+        file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)),
+        count_(size_of(file_) / k_record_bytes) {}
 
   // Records, with one at the start of the log assumed where there is none.
   std::uint64_t count() const { return std::max<std::uint64_t>(1, count_); }

@@ -32,7 +32,8 @@ class Sealer final {
   explicit Sealer(const std::function<bool()>& stop) : stop_(stop) {}
 
   Result<> seal_folder(int parent, const std::string& name, const fs::path& path, int depth) {
-    if (depth > k_max_depth) return fail(ErrorCode::invalid_input, "{}: more than {} folders deep", path.string(), k_max_depth);
+    if (depth > k_max_depth)
+      return fail(ErrorCode::invalid_input, "{}: more than {} folders deep", path.string(), k_max_depth);
     const Fd folder(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder) return sys::fail_file("opening", path, errno);
     {

@@ -29,7 +29,8 @@ Result<> check_name(std::string_view what, std::string_view name) {
   if (name.front() == '.') return refuse("it starts with a dot");
   if (const auto bad = std::ranges::find_if_not(name, is_allowed); bad != name.end()) {
     const auto byte = static_cast<unsigned char>(*bad);
-    const std::string shown = byte > 0x20 && byte < 0x7f ? fmt::format("\"{}\"", *bad) : fmt::format("the byte 0x{:02x}", byte);
+    const std::string shown =
+        byte > 0x20 && byte < 0x7f ? fmt::format("\"{}\"", *bad) : fmt::format("the byte 0x{:02x}", byte);
     return refuse(fmt::format("{} may not be in it", shown));
   }
   return {};

@@ -95,7 +95,8 @@ void drain(sys::Fd& from, Stream stream, LogSink& log, Drain how) {
 
 Result<ChildProcess> start_process(const ContainerConfig& config) {
   const std::map<std::string, std::string> env = environment_of(config);
-  sys::SpawnRequest request{.program = {}, .argv = config.entrypoint.value_or(std::vector<std::string>()),
+  sys::SpawnRequest request{.program = {},
+                            .argv = config.entrypoint.value_or(std::vector<std::string>()),
                             .working_directory = working_folder_of(config, env)};
   request.argv.insert(request.argv.end(), config.command.begin(), config.command.end());
   for (const auto& [name, value] : env) request.env.push_back(name + "=" + value);

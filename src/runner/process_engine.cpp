@@ -48,7 +48,8 @@ Failure no_such(const std::string& id) {
 
 Result<> check_config(const ContainerConfig& config) {
   if (config.command.empty() && (!config.entrypoint || config.entrypoint->empty())) {
-    return fail_with_hint(ErrorCode::invalid_input, fmt::format("process engine: {} has no command to run", config.name),
+    return fail_with_hint(ErrorCode::invalid_input,
+                          fmt::format("process engine: {} has no command to run", config.name),
                           "without a container there is no image to take one from: give the component a command");
   }
   for (const Mount& mount : config.mounts) {
@@ -57,10 +58,11 @@ Result<> check_config(const ContainerConfig& config) {
       return fail(ErrorCode::invalid_input, "process engine: {} is not there", mount.source.string());
     }
     if (mount.source != mount.target) {
-      return fail_with_hint(ErrorCode::invalid_input,
-                            fmt::format("process engine: cannot show {} as {} without a container", mount.source.string(),
-                                        mount.target.string()),
-                            "secrets as files need a container: give them as environment variables, or use --engine docker");
+      return fail_with_hint(
+          ErrorCode::invalid_input,
+          fmt::format("process engine: cannot show {} as {} without a container", mount.source.string(),
+                      mount.target.string()),
+          "secrets as files need a container: give them as environment variables, or use --engine docker");
     }
   }
   return {};
@@ -131,8 +133,8 @@ class ProcessEngine final : public ContainerEngine {
     return {};
   }
 
-  // Only what another mlpipe left running can be followed here, and its output and its exit code are lost with its parent:
-  // it is ended, so that it does not run beside the attempt that comes after it.
+  // Only what another mlpipe left running can be followed here, and its output and its exit code are lost with its
+  // parent: it is ended, so that it does not run beside the attempt that comes after it.
   Result<> follow(const std::string& id, LogSink& /*log*/, StopSignal& /*stop*/) override {
     if (find(id)) return fail(ErrorCode::conflict, "process engine: {} is being run already", printable(id));
     return remove(id);
@@ -164,13 +166,15 @@ class ProcessEngine final : public ContainerEngine {
   }
 
   Result<> start(const std::string& id) override {
-    return fail(ErrorCode::invalid_input, "process engine: {} would be a sandbox, which processes have none of", printable(id));
+    return fail(ErrorCode::invalid_input, "process engine: {} would be a sandbox, which processes have none of",
+                printable(id));
   }
 
   Result<std::vector<ContainerSummary>> list(const std::map<std::string, std::string>& labels) override {
     std::vector<ContainerSummary> found;
     const auto add = [&](const std::string& name, const std::map<std::string, std::string>& its_labels, bool running) {
-      if (carries(its_labels, labels)) found.push_back({.id = name, .name = name, .labels = its_labels, .running = running});
+      if (carries(its_labels, labels))
+        found.push_back({.id = name, .name = name, .labels = its_labels, .running = running});
     };
     const std::vector<ProcessMark> living = living_marks();
     const std::lock_guard lock(mutex_);

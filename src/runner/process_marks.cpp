@@ -45,7 +45,8 @@ std::optional<ProcessMark> mark_of(pid_t pid) {
   if (!environment) return std::nullopt;
   for (std::string_view entry : split(*environment, '\0')) {
     const std::string_view name = k_process_mark;
-    if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) return parse_mark(entry.substr(name.size() + 1));
+    if (entry.starts_with(name) && entry.substr(name.size()).starts_with('='))
+      return parse_mark(entry.substr(name.size() + 1));
   }
   return std::nullopt;
 }

@@ -81,7 +81,8 @@ class SpawnSettings final {
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> all;
   all.reserve(words.size() + 1);
-  for (const std::string& word : words) all.push_back(const_cast<char*>(word.c_str()));  // exec takes it so and writes nothing
+  for (const std::string& word : words)
+    all.push_back(const_cast<char*>(word.c_str()));  // exec takes it so and writes nothing
   all.push_back(nullptr);
   return all;
 }
@@ -106,38 +107,41 @@ Failure spawn_failure(const SpawnRequest& request, int number) {
   switch (number) {
     case ENOENT:
       if (const std::string interpreter = interpreter_of(request.program); !interpreter.empty()) {
-        return fail_with_hint(ErrorCode::not_found,
-                              fmt::format("starting {}: its interpreter {} is not there", program, printable(interpreter)),
-                              "mend its #! line (Windows line ends spoil it too), or install the interpreter");
+        return fail_with_hint(
+            ErrorCode::not_found,
+            fmt::format("starting {}: its interpreter {} is not there", program, printable(interpreter)),
+            "mend its #! line (Windows line ends spoil it too), or install the interpreter");
       }
       return fail(ErrorCode::not_found, "starting {}: no such file, or its loader is missing", program);
     case ENOEXEC:
       return fail_with_hint(ErrorCode::invalid_input, fmt::format("starting {}: exec format error", program),
                             "a script needs a #! line; a program must be built for this machine");
     case E2BIG:
-      return fail(ErrorCode::invalid_input, "starting {}: its arguments and environment are longer than the system allows",
-                  program);
+      return fail(ErrorCode::invalid_input,
+                  "starting {}: its arguments and environment are longer than the system allows", program);
     default: return fail_errno(fmt::format("starting {}", program), number);
   }
 }
 
 bool can_execute(const fs::path& file) {
   struct stat info {};
-  return ::stat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::faccessat(AT_FDCWD, file.c_str(), X_OK, AT_EACCESS) == 0;
+  return ::stat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+         ::faccessat(AT_FDCWD, file.c_str(), X_OK, AT_EACCESS) == 0;
 }
 
 Failure not_executable(const std::string& name, const fs::path& file) {
   std::error_code ignored;
   const bool folder = fs::is_directory(file, ignored);
-  return fail_with_hint(ErrorCode::permission,
-                        fmt::format("starting \"{}\": {} is {}", printable(name), file.string(),
-                                    folder ? "a folder" : "not executable"),
-                        folder ? "name a program" : "chmod +x it, or name its interpreter");
+  return fail_with_hint(
+      ErrorCode::permission,
+      fmt::format("starting \"{}\": {} is {}", printable(name), file.string(), folder ? "a folder" : "not executable"),
+      folder ? "name a program" : "chmod +x it, or name its interpreter");
 }
 
 }  // namespace
 
-Result<fs::path> find_program(const std::string& name, std::string_view search_path, const fs::path& working_directory) {
+Result<fs::path> find_program(const std::string& name, std::string_view search_path,
+                              const fs::path& working_directory) {
   const auto lies_at = [](const fs::path& file) {
     std::error_code ignored;
     return fs::exists(file, ignored);

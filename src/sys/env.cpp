@@ -24,7 +24,8 @@ std::optional<std::filesystem::path> home_folder() {
   passwd entry{};
   passwd* found = nullptr;
   std::vector<char> buffer(16 * 1024);
-  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::nullopt;
+  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
   if (found->pw_dir == nullptr || found->pw_dir[0] != '/') return std::nullopt;
   return found->pw_dir;
 }

@@ -139,7 +139,8 @@ Result<> make_directories(const fs::path& path) {
     const fs::file_status status = fs::status(part, ignored);
     if (!fs::exists(status)) continue;
     if (fs::is_directory(status)) break;
-    return fail(ErrorCode::conflict, "making the folder {}: {} is there and is no folder", path.string(), part.string());
+    return fail(ErrorCode::conflict, "making the folder {}: {} is there and is no folder", path.string(),
+                part.string());
   }
   return fail_file("making the folder", path, error.value());
 }

@@ -50,7 +50,8 @@ void write_holder(int file) {
   const std::string text = to_json(Value::Struct{{"pid", static_cast<std::int64_t>(::getpid())},
                                                  {"since_ms", SystemClock().wall().time_since_epoch().count()},
                                                  {"host", machine.hostname},
-                                                 {"boot_id", machine.boot_id}}) + "\n";
+                                                 {"boot_id", machine.boot_id}}) +
+                           "\n";
   // For people only: on a full disk the lock is held all the same.
   if (::ftruncate(file, 0) != 0) return;
   [[maybe_unused]] const ssize_t written = ::pwrite(file, text.data(), text.size(), 0);

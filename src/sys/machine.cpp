@@ -63,7 +63,8 @@ void read_group(const fs::path& group, Limits& limits) {
   const std::string max = small_file(group / "cpu.max");  // v2: "max 100000", "50000 100000"
   if (const auto parts = split(max, ' '); parts.size() == 2) limits.lower_cpus(integer(parts[0]), integer(parts[1]));
   limits.lower_memory(integer(small_file(group / "memory.max")));
-  limits.lower_cpus(integer(small_file(group / "cpu.cfs_quota_us")), integer(small_file(group / "cpu.cfs_period_us")));  // v1
+  limits.lower_cpus(integer(small_file(group / "cpu.cfs_quota_us")),
+                    integer(small_file(group / "cpu.cfs_period_us")));  // v1
   limits.lower_memory(integer(small_file(group / "memory.limit_in_bytes")));
 }
 

@@ -20,7 +20,8 @@ namespace {
 
 bool is_ignored(int signal) {
   struct sigaction action {};
-  return ::sigaction(signal, nullptr, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
+  return ::sigaction(signal, nullptr, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 &&
+         action.sa_handler == SIG_IGN;
 }
 
 void ignore(int signal, struct sigaction& old) {

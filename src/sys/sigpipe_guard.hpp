@@ -4,7 +4,8 @@
 
 namespace mlpipe::sys {
 
-// While it lives, a write to a closed pipe on this thread is EPIPE and never SIGPIPE, whatever the program's signal actions.
+// While it lives, a write to a closed pipe on this thread is EPIPE and never SIGPIPE, whatever the program's signal
+// actions.
 class SigpipeGuard final {
  public:
   SigpipeGuard();

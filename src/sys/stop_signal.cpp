@@ -16,8 +16,8 @@ void StopSignal::request(Level level) {
   do {
     if (level <= now) return;
   } while (!level_.compare_exchange_weak(now, level, std::memory_order_acq_rel));
-  // After the level: whoever wakes up by the descriptor finds the level risen. The counter cannot overflow: it rises twice
-  // at most.
+  // After the level: whoever wakes up by the descriptor finds the level risen. The counter cannot overflow: it rises
+  // twice at most.
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);
 }

@@ -54,7 +54,8 @@ class Conversation final {
                                     {child_.error().get(), POLLIN, 0},
                                     {child_.input().get(), POLLOUT, 0}}};
       // A closed descriptor is -1, which poll passes over.
-      if (::poll(polled.data(), polled.size(), static_cast<int>(std::min<std::int64_t>(left.count(), INT32_MAX))) < 0) continue;
+      if (::poll(polled.data(), polled.size(), static_cast<int>(std::min<std::int64_t>(left.count(), INT32_MAX))) < 0)
+        continue;
       if (polled[3].revents != 0) feed();
       if (polled[1].revents != 0) drain(child_.output(), result_.out);
       if (polled[2].revents != 0) drain(child_.error(), result_.err);
@@ -104,10 +105,8 @@ class Conversation final {
 Result<CommandResult> run_command(const std::vector<std::string>& argv, const CommandOptions& options) {
   MLPIPE_ASSERT(!argv.empty());
   const MonotonicTime deadline = std::chrono::steady_clock::now() + options.deadline;
-  SpawnRequest request{.program = {},
-                       .argv = argv,
-                       .env = environment_with(options),
-                       .working_directory = options.working_directory};
+  SpawnRequest request{
+      .program = {}, .argv = argv, .env = environment_with(options), .working_directory = options.working_directory};
   Result<std::filesystem::path> program = find_program(argv[0], search_path_in(request.env), options.working_directory);
   if (!program) return Failure(std::move(program).error());
   request.program = *program;

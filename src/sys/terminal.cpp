@@ -20,12 +20,15 @@ std::optional<TerminalSize> terminal_size(int fd) {
 }
 
 TerminalEnvironment terminal_environment() {
-  return {.no_color = environment("NO_COLOR"), .term = environment("TERM"), .clicolor_force = environment("CLICOLOR_FORCE")};
+  return {.no_color = environment("NO_COLOR"),
+          .term = environment("TERM"),
+          .clicolor_force = environment("CLICOLOR_FORCE")};
 }
 
 bool wants_color(bool on_terminal, const TerminalEnvironment& environment) {
   if (environment.no_color && !environment.no_color->empty()) return false;
-  if (environment.clicolor_force && !environment.clicolor_force->empty() && *environment.clicolor_force != "0") return true;
+  if (environment.clicolor_force && !environment.clicolor_force->empty() && *environment.clicolor_force != "0")
+    return true;
   return can_redraw(on_terminal, environment);
 }
 

@@ -36,7 +36,8 @@ class SmallDisk final {
   int error_ = 0;
 };
 
-// Files are used as the user "nobody" while it lives; only root can change so: otherwise the caller is unprivileged anyway.
+// Files are used as the user "nobody" while it lives; only root can change so: otherwise the caller is unprivileged
+// anyway.
 class Unprivileged final {
  public:
   Unprivileged() : was_root_(::geteuid() == 0) {

@@ -17,11 +17,11 @@ struct PathDigest {
   bool is_folder = false;
 };
 
-// Hashes the file or folder at `path`, reading every payload byte once. A folder's digest is the SHA-256 of its canonical
-// listing (docs/digests.md): names, kinds, executable bits, sizes and content, sorted; never times or owners. A file's digest
-// is the SHA-256 of its bytes.
-// invalid_input, with the offending path: `path` itself is a link; FIFOs, devices, sockets; links that are absolute or lead
-// out of `path`; more than 256 folders deep. conflict: something changed while it was read.
+// Hashes the file or folder at `path`, reading every payload byte once. A folder's digest is the SHA-256 of its
+// canonical listing (docs/digests.md): names, kinds, executable bits, sizes and content, sorted; never times or
+// owners. A file's digest is the SHA-256 of its bytes.
+// invalid_input, with the offending path: `path` itself is a link; FIFOs, devices, sockets; links that are absolute
+// or lead out of `path`; more than 256 folders deep. conflict: something changed while it was read.
 // `stop` is asked before every file and every MiB; true ends it with `cancelled`. A file with holes is read as what it
 // is, zeros: a sparse terabyte takes a quarter of an hour, unless `stop` ends it.
 Result<PathDigest> digest_path(const std::filesystem::path& path, const std::function<bool()>& stop);

@@ -14,16 +14,17 @@
 #include "mlpipe/base/result.hpp"
 #include "mlpipe/sys/file.hpp"
 
-// The log of one attempt: `log` holds the bytes as they came, both streams in order of arrival, nothing added or decoded.
-// `log.index` beside it tells the streams apart: records of 16 bytes, little-endian: u64: bit 63 is set for stderr, the
-// others are the offset in `log` where a piece begins; i64: wall time in ns since 1970. A piece ends where the next begins.
+// The log of one attempt: `log` holds the bytes as they came, both streams in order of arrival, nothing added or
+// decoded. `log.index` beside it tells the streams apart: records of 16 bytes, little-endian: u64: bit 63 is set for
+// stderr, the others are the offset in `log` where a piece begins; i64: wall time in ns since 1970. A piece ends
+// where the next begins.
 namespace mlpipe::artifact {
 
 enum class LogStream : std::uint8_t { out, err };
 
 struct LogOptions {
-  std::vector<std::string> secrets = {};          // each is written as "***", also when cut in pieces
-  std::uint64_t max_bytes = sys::k_no_limit;      // then a line "… truncated", and the rest is dropped
+  std::vector<std::string> secrets = {};      // each is written as "***", also when cut in pieces
+  std::uint64_t max_bytes = sys::k_no_limit;  // then a line "… truncated", and the rest is dropped
 };
 
 struct LogTotals {

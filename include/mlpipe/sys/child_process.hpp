@@ -20,9 +20,9 @@ struct ExitStatus {
 };
 
 struct SpawnRequest {
-  std::filesystem::path program;  // as find_program() gives it
-  std::vector<std::string> argv;  // argv[0] is the name the program sees
-  std::vector<std::string> env = {};  // all of it, "NAME=value"
+  std::filesystem::path program;                 // as find_program() gives it
+  std::vector<std::string> argv;                 // argv[0] is the name the program sees
+  std::vector<std::string> env = {};             // all of it, "NAME=value"
   std::filesystem::path working_directory = {};  // empty: ours
 };
 
@@ -62,7 +62,8 @@ class ChildProcess final {
 Result<ChildProcess> spawn(const SpawnRequest& request);
 
 // The file that `name` runs: itself when it has a slash (relative to `working_directory`), else looked for along
-// `search_path` (as in PATH). not_found (exit code 127 in a shell) or permission (126) with a message that says where it looked.
+// `search_path` (as in PATH). not_found (exit code 127 in a shell) or permission (126) with a message that says where
+// it looked.
 Result<std::filesystem::path> find_program(const std::string& name, std::string_view search_path,
                                            const std::filesystem::path& working_directory = {});
 

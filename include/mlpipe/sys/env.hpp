@@ -7,7 +7,8 @@
 
 namespace mlpipe::sys {
 
-// The variable's value; nothing when it is not set. Nobody in this program changes the environment, so any thread may ask.
+// The variable's value; nothing when it is not set. Nobody in this program changes the environment, so any thread may
+// ask.
 std::optional<std::string> environment(const std::string& name);
 
 // The whole environment, "NAME=value".

@@ -15,8 +15,8 @@ constexpr std::uint64_t k_no_limit = UINT64_MAX;
 // A folder, a FIFO or a device is invalid_input, said so.
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes = k_no_limit);
 
-// The same for the file `relative` below `folder`, for what a container wrote: a symlink on the way is invalid_input, so
-// that nothing outside is read, and `relative` may not climb with "..".
+// The same for the file `relative` below `folder`, for what a container wrote: a symlink on the way is invalid_input,
+// so that nothing outside is read, and `relative` may not climb with "..".
 Result<std::string> read_file_beneath(const std::filesystem::path& folder, const std::filesystem::path& relative,
                                       std::uint64_t max_bytes = k_no_limit);
 

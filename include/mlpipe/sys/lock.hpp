@@ -12,7 +12,7 @@ namespace mlpipe::sys {
 
 // Who holds a lock, as they wrote it down for people. What it says is never what decides: the kernel's lock is.
 struct LockHolder {
-  int pid = 0;          // 0: not known (it has only just taken it)
+  int pid = 0;  // 0: not known (it has only just taken it)
   WallTime since{};
   std::string host;
   std::string boot_id;
@@ -33,8 +33,9 @@ class FileLock final {
   Fd file_;
 };
 
-// Takes the lock of the file at `path` (made, with its folders, when absent; it stays afterwards), or says who holds it.
-// Never waits. Two locks of one path exclude each other within one process as well. A file system without locks: io.
+// Takes the lock of the file at `path` (made, with its folders, when absent; it stays afterwards), or says who holds
+// it. Never waits. Two locks of one path exclude each other within one process as well. A file system without locks:
+// io.
 Result<std::variant<FileLock, LockHolder>> try_lock(const std::filesystem::path& path);
 
 // Whether somebody holds the lock of `path` now. Asking does not disturb those who take it. No file: not locked.

@@ -14,8 +14,8 @@ struct MachineInfo {
   double cpus = 1;           // what we may use: the scheduling affinity, or the cgroup's quota when that is less
   std::uint64_t memory = 0;  // bytes: the machine's, or the cgroup's limit when that is less; 0: unknown
   std::string hostname;
-  std::string boot_id;       // differs after every boot; empty when the kernel does not tell
-  std::string user;          // name, or the number when it has none
+  std::string boot_id;  // differs after every boot; empty when the kernel does not tell
+  std::string user;     // name, or the number when it has none
   unsigned uid = 0;
   unsigned gid = 0;
 };
@@ -25,7 +25,7 @@ MachineInfo machine_info(const std::filesystem::path& root = "/");
 
 struct Gpu {
   int index = 0;
-  std::string uuid;          // "GPU-..." or "MIG-..."
+  std::string uuid;  // "GPU-..." or "MIG-..."
   std::string name;
   std::uint64_t memory = 0;  // bytes; 0 when the driver does not say
 };

@@ -13,9 +13,9 @@ namespace mlpipe::sys {
 
 // Turns SIGINT, SIGTERM and SIGHUP into calls of `on_signal` on a thread of its own, where anything may be done.
 // Make it before any other thread: it blocks the signals in the calling thread, and threads made later inherit that.
-// A signal that was ignored when it was made (nohup, a background job) stays ignored. SIGPIPE and SIGXFSZ are ignored, so
-// that writing to a closed pipe or past RLIMIT_FSIZE is an error and not the end. The destructor puts all of it back.
-// At most one at a time.
+// A signal that was ignored when it was made (nohup, a background job) stays ignored. SIGPIPE and SIGXFSZ are
+// ignored, so that writing to a closed pipe or past RLIMIT_FSIZE is an error and not the end. The destructor puts all
+// of it back. At most one at a time.
 class SignalWatcher final {
  public:
   using Callback = std::function<void(int signal)>;

@@ -22,16 +22,16 @@ struct CommandResult {
 };
 
 struct CommandOptions {
-  std::string input = {};                       // given to its standard input, then end-of-file
-  std::chrono::milliseconds deadline{30'000};   // then its whole process group is killed
+  std::string input = {};                      // given to its standard input, then end-of-file
+  std::chrono::milliseconds deadline{30'000};  // then its whole process group is killed
   std::vector<std::pair<std::string, std::optional<std::string>>> env = {};  // over ours; nothing: unset
-  std::filesystem::path working_directory = {};  // empty: ours
-  std::size_t max_output = 16 * 1024 * 1024;    // kept of each stream
+  std::filesystem::path working_directory = {};                              // empty: ours
+  std::size_t max_output = 16 * 1024 * 1024;                                 // kept of each stream
 };
 
-// Runs a helper program (git, nvidia-smi, dot, docker-credential-*) to its end, without a shell and without our terminal.
-// That it failed is a CommandResult; an Error is: not_found, permission (it cannot be run), unavailable (deadline passed).
-// Any thread, several at once.
+// Runs a helper program (git, nvidia-smi, dot, docker-credential-*) to its end, without a shell and without our
+// terminal. That it failed is a CommandResult; an Error is: not_found, permission (it cannot be run), unavailable
+// (deadline passed). Any thread, several at once.
 Result<CommandResult> run_command(const std::vector<std::string>& argv, const CommandOptions& options = {});
 
 }  // namespace mlpipe::sys

@@ -143,15 +143,16 @@ TEST(Digest, NamesCannotForgeEntries) {
 TEST(Digest, TakesAnyNameTheSystemTakes) {
   const TempDir dir;
   const std::string longest(255, 'n');
-  for (const std::string& name : {std::string("new\nline"), std::string("\xff\xfe"), longest, std::string("na\xc3\xafve"),
-                                  std::string("-rf"), std::string(" "), std::string("A"), std::string("a")}) {
+  for (const std::string& name :
+       {std::string("new\nline"), std::string("\xff\xfe"), longest, std::string("na\xc3\xafve"), std::string("-rf"),
+        std::string(" "), std::string("A"), std::string("a")}) {
     dir.write("t/" + name, "");
   }
   const std::string hex = sha256_hex("");
   EXPECT_EQ(digest_of(dir.path() / "t"),
             digest_of_listing({"f 0 " + hex + "  ", "f 0 " + hex + " -rf", "f 0 " + hex + " A", "f 0 " + hex + " a",
-                               "f 0 " + hex + " na\xc3\xafve", "f 0 " + hex + " new\\x0aline", "f 0 " + hex + " " + longest,
-                               "f 0 " + hex + " \\xff\\xfe"}));
+                               "f 0 " + hex + " na\xc3\xafve", "f 0 " + hex + " new\\x0aline",
+                               "f 0 " + hex + " " + longest, "f 0 " + hex + " \\xff\\xfe"}));
 }
 
 TEST(Digest, CountsHardLinksAsFiles) {
@@ -179,7 +180,8 @@ TEST(Digest, RefusesWhatIsNoFileFolderOrLink) {
   expect_refused(tree, tree / "s", "socket");
   fs::remove(tree / "s");
 
-  if (::mknod((tree / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0) expect_refused(tree, tree / "null", "device");
+  if (::mknod((tree / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0)
+    expect_refused(tree, tree / "null", "device");
 }
 
 TEST(Digest, RefusesLinksThatLeadOut) {
@@ -199,7 +201,7 @@ TEST(Digest, RefusesAWayOutThroughAnotherLink) {
   const TempDir dir;
   const fs::path tree = dir.path() / "t";
   fs::create_directories(tree / "a" / "b");
-  fs::create_symlink("../..", tree / "a" / "b" / "top");                // to the tree itself: inside
+  fs::create_symlink("../..", tree / "a" / "b" / "top");  // to the tree itself: inside
   EXPECT_THAT(digest_of(tree), testing::StartsWith("sha256:"));
   fs::create_symlink("top/../outside", tree / "a" / "b" / "sly");  // in its text it stays in a/b
   expect_refused(tree, tree / "a" / "b" / "sly", "leads out");

@@ -82,6 +82,15 @@ TEST_F(LocalStore, DoesNotFollowLinksWhenItChangesModes) {
   EXPECT_EQ(mode_of(victim), 0666U);
 }
 
+TEST_F(LocalStore, PublishesNoOutputFolderThatIsALink) {
+  const fs::path elsewhere = dir_.write("elsewhere/data", "secret");
+  fs::create_directories(train_.work(1));
+  fs::create_directory_symlink(elsewhere.parent_path(), train_.work(1) / "model");
+  EXPECT_FALSE(store_->commit(train_.work(1) / "model" / "data", uri_, k_never));
+  EXPECT_FALSE(fs::exists(uri_));
+  EXPECT_NE(mode_of(elsewhere) & 0222U, 0U);
+}
+
 TEST_F(LocalStore, PublishesManyFiles) {
   const fs::path staged = train_.work(1) / "model" / "data";
   fs::create_directories(staged);
@@ -116,8 +125,9 @@ TEST_F(LocalStore, SaysThatNothingIsStaged) {
 
 TEST_F(LocalStore, PublishesNothingOutsideItsRun) {
   const fs::path staged = stage("weights");
-  for (const std::string& uri : {(dir_.path() / "elsewhere" / "data").string(), run_.string() + "/../r2/train/model/data",
-                                 std::string("relative/data"), std::string("gs://bucket/model/data")}) {
+  for (const std::string& uri :
+       {(dir_.path() / "elsewhere" / "data").string(), run_.string() + "/../r2/train/model/data",
+        std::string("relative/data"), std::string("gs://bucket/model/data")}) {
     EXPECT_FALSE(store_->commit(staged, uri, k_never)) << uri;
   }
   EXPECT_TRUE(fs::exists(staged));
@@ -150,8 +160,7 @@ TEST(LocalStoreDisk, SaysThatTheDiskIsReadOnly) {
   fs::create_directories(staged.parent_path());
   std::ofstream(staged) << "x";
   ASSERT_TRUE(disk.make_read_only());
-  const Result<> committed =
-      make_local_store(run)->commit(staged, (run / "t" / "o" / "data").string(), k_never);
+  const Result<> committed = make_local_store(run)->commit(staged, (run / "t" / "o" / "data").string(), k_never);
   ASSERT_FALSE(committed);
   EXPECT_EQ(committed.error().code, ErrorCode::permission);
   EXPECT_THAT(committed.error().hint, HasSubstr("read-only"));

@@ -278,7 +278,8 @@ TEST(LogDisk, AFullDiskDropsAndCountsAndGoesOnWhenThereIsRoom) {
   EXPECT_GT(totals.dropped, 50'000U);
   EXPECT_FALSE(totals.truncated);
   const std::string text = test::slurp(path);
-  EXPECT_TRUE(text.ends_with(" of this log lost here: the disk did not take it\nafter\n")) << text.substr(text.size() - 200);
+  EXPECT_TRUE(text.ends_with(" of this log lost here: the disk did not take it\nafter\n"))
+      << text.substr(text.size() - 200);
   std::string err;
   ASSERT_TRUE(read_log(path, 0, LogFilter::err, [&](const LogPiece& p) { err += p.bytes; }));
   EXPECT_THAT(err, testing::MatchesRegex("\n?\\[mlpipe\\] .* of this log lost here: the disk did not take it\n"));
@@ -289,7 +290,8 @@ TEST(LogDisk, ADiskThatStaysFullIsToldInTheTotals) {
   if (!disk.ok()) GTEST_SKIP() << disk.why_not();
   FakeClock clock;
   const auto log = create_log(disk.path() / "log", {}, clock).value();
-  for (int i = 0; i < 100; ++i) log->write(i % 2 == 0 ? LogStream::out : LogStream::err, bytes(std::string(10'000, 'x')));
+  for (int i = 0; i < 100; ++i)
+    log->write(i % 2 == 0 ? LogStream::out : LogStream::err, bytes(std::string(10'000, 'x')));
   const LogTotals totals = log->close();
   EXPECT_EQ(totals.written + totals.dropped, 1'000'000U);
   EXPECT_GT(totals.dropped, 900'000U);

@@ -42,7 +42,8 @@ TEST(LogMasker, IgnoresEmptySecretsAndLineEnds) {
 }
 
 TEST(LogMasker, TakesBinarySecrets) {
-  expect_masked({std::string("\0\xff\x01", 3)}, std::string_view("a\0\xff\x01z\0\xff", 7), std::string_view("a***z\0\xff", 7));
+  expect_masked({std::string("\0\xff\x01", 3)}, std::string_view("a\0\xff\x01z\0\xff", 7),
+                std::string_view("a***z\0\xff", 7));
 }
 
 TEST(LogMasker, HoldsBackOnlyWhatMayBeginASecret) {

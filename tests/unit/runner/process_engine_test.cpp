@@ -85,7 +85,8 @@ class ProcessEngine : public testing::Test {
   Result<> run(const ContainerConfig& config) {
     const Result<std::string> id = engine_->create(config);
     if (!id) return Failure(id.error());
-    return engine_->run(*id, log_, [] {}, stop_);
+    return engine_->run(
+        *id, log_, [] {}, stop_);
   }
   ContainerState end_of(const ContainerConfig& config) {
     const Result<> ran = run(config);
@@ -99,7 +100,8 @@ TEST_F(ProcessEngine, RunsACommandAndKeepsItsStreamsApart) {
   int started = 0;
   const std::string id = engine_->create(job).value();
   EXPECT_EQ(engine_->inspect(id)->status, ContainerState::Status::created);
-  ASSERT_TRUE(engine_->run(id, log_, [&] { ++started; }, stop_));
+  ASSERT_TRUE(engine_->run(
+      id, log_, [&] { ++started; }, stop_));
   EXPECT_EQ(started, 1);
   EXPECT_EQ(log_.out(), "out\npartial");
   EXPECT_EQ(log_.err(), "err\n");
@@ -116,8 +118,16 @@ TEST_F(ProcessEngine, HasNoMountsAndAnyImage) {
   EXPECT_EQ(engine_->info().name, "process");
   EXPECT_GT(engine_->info().cpus, 0);
   EXPECT_EQ(engine_->inspect_image("python:3.11-slim")->id, "process");
-  EXPECT_EQ(engine_->pull_image("x", [](std::string_view) {}, stop_)->id, "process");
-  EXPECT_EQ(engine_->build_image({.context = "/nowhere", .tag = "x"}, [](std::string_view) {}, stop_)->id, "process");
+  EXPECT_EQ(engine_
+                ->pull_image(
+                    "x", [](std::string_view) {}, stop_)
+                ->id,
+            "process");
+  EXPECT_EQ(engine_
+                ->build_image(
+                    {.context = "/nowhere", .tag = "x"}, [](std::string_view) {}, stop_)
+                ->id,
+            "process");
 }
 
 TEST_F(ProcessEngine, TellsSignalsByTheirExitCode) {
@@ -143,7 +153,8 @@ TEST_F(ProcessEngine, PassesOnOnlyPathAndHomeAndTheTasksOwnVariables) {
   std::vector<std::string> names;
   std::istringstream lines(log_.out());
   for (std::string line; std::getline(lines, line);) names.push_back(line.substr(0, line.find('=')));
-  EXPECT_THAT(names, testing::UnorderedElementsAre("PATH", "HOME", "GREETING", "CUDA_VISIBLE_DEVICES", "MLPIPE_CONTAINER"));
+  EXPECT_THAT(names,
+              testing::UnorderedElementsAre("PATH", "HOME", "GREETING", "CUDA_VISIBLE_DEVICES", "MLPIPE_CONTAINER"));
   EXPECT_THAT(log_.out(), HasSubstr("GREETING=hello=world\n"));
   EXPECT_THAT(log_.out(), HasSubstr("CUDA_VISIBLE_DEVICES=GPU-a,GPU-b\n"));
 }
@@ -250,7 +261,9 @@ TEST_F(ProcessEngine, ObeysAStopThatWasAcknowledgedBefore) {
 TEST_F(ProcessEngine, LeavesNoDescendantBehind) {
   const std::string pids = (dir_.path() / "pids").string();
   // One in the background, one that left the session and the group.
-  ASSERT_EQ(end_of(config("sleep 100 & echo $! >> " + pids + "; setsid sleep 100 & echo $! >> " + pids + "; echo done")).exit_code, 0);
+  ASSERT_EQ(end_of(config("sleep 100 & echo $! >> " + pids + "; setsid sleep 100 & echo $! >> " + pids + "; echo done"))
+                .exit_code,
+            0);
   EXPECT_EQ(log_.out(), "done\n");
   std::istringstream list(test::slurp(pids));
   int seen = 0;
@@ -295,7 +308,12 @@ TEST_F(ProcessEngine, CanBeStoppedKilledAndRemovedFromOtherThreads) {
 }
 
 TEST_F(ProcessEngine, WhatIsNotThereIsSaidOrFine) {
-  EXPECT_EQ(engine_->run("nobody", log_, [] {}, stop_).error().code, ErrorCode::not_found);
+  EXPECT_EQ(engine_
+                ->run(
+                    "nobody", log_, [] {}, stop_)
+                .error()
+                .code,
+            ErrorCode::not_found);
   EXPECT_EQ(engine_->inspect("nobody").error().code, ErrorCode::not_found);
   EXPECT_EQ(engine_->stop("nobody", 1s).error().code, ErrorCode::not_found);
   EXPECT_TRUE(engine_->remove("nobody"));
@@ -304,7 +322,8 @@ TEST_F(ProcessEngine, WhatIsNotThereIsSaidOrFine) {
 TEST_F(ProcessEngine, ARemovedOneNeverRuns) {
   const std::string id = engine_->create(config("true")).value();
   ASSERT_TRUE(engine_->stop(id, 1s));
-  EXPECT_FALSE(engine_->run(id, log_, [] {}, stop_));
+  EXPECT_FALSE(engine_->run(
+      id, log_, [] {}, stop_));
 }
 
 TEST_F(ProcessEngine, ListsByLabels) {

@@ -152,7 +152,8 @@ TEST(WriteFile, SaysWhenInodesRunOut) {
   SmallDisk disk("size=1m,nr_inodes=4");
   if (!disk.ok()) GTEST_SKIP() << disk.why_not();
   Result<> written;
-  for (int i = 0; i < 8 && written; ++i) written = write_file_atomically(disk.path() / std::to_string(i), "x", Durable::no);
+  for (int i = 0; i < 8 && written; ++i)
+    written = write_file_atomically(disk.path() / std::to_string(i), "x", Durable::no);
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::no_space);
   EXPECT_THAT(written.error().hint, HasSubstr("inodes"));

@@ -97,7 +97,8 @@ TEST(Gpus, AreParsedFromNvidiaSmi) {
 }
 
 TEST(Gpus, OtherWordsOfNvidiaSmiAreAnError) {
-  for (const char* text : {"No devices were found\n", "x, GPU-1, A, 1\n", "0, GPU-1, A\n", "0, , A, 1\n", "-1, G, A, 1"}) {
+  for (const char* text :
+       {"No devices were found\n", "x, GPU-1, A, 1\n", "0, GPU-1, A\n", "0, , A, 1\n", "-1, G, A, 1"}) {
     EXPECT_FALSE(parse_gpus(text)) << text;
   }
 }

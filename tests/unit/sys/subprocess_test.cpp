@@ -79,8 +79,8 @@ TEST(RunCommand, KeepsOnlySoMuchOutput) {
 TEST(RunCommand, KillsTheWholeGroupAtTheDeadline) {
   const TempDir dir;
   const auto begin = std::chrono::steady_clock::now();
-  const Result<CommandResult> result = shell("sleep 100 & echo $! > " + (dir.path() / "pid").string() + "; wait",
-                                             {.deadline = milliseconds(300)});
+  const Result<CommandResult> result =
+      shell("sleep 100 & echo $! > " + (dir.path() / "pid").string() + "; wait", {.deadline = milliseconds(300)});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::unavailable);
   EXPECT_THAT(result.error().message, HasSubstr("300 ms"));
@@ -147,9 +147,7 @@ TEST(RunCommand, ChildrenHaveNoSignalsBlockedOrIgnored) {
   }
 }
 
-TEST(RunCommand, ChildrenCannotReachTheTerminal) {
-  EXPECT_FALSE(shell("(: < /dev/tty) 2>/dev/null").value().ok());
-}
+TEST(RunCommand, ChildrenCannotReachTheTerminal) { EXPECT_FALSE(shell("(: < /dev/tty) 2>/dev/null").value().ok()); }
 
 TEST(RunCommand, WorksWhenTheStandardDescriptorsAreClosed) {
   EXPECT_EXIT(
