@@ -1,6 +1,9 @@
 #include "app/dispatch.hpp"
 
 #include "app/component_show.hpp"
+#include "app/doctor.hpp"
+#include "app/graph.hpp"
+#include "app/init.hpp"
 #include "app/list_runs.hpp"
 #include "app/logs.hpp"
 #include "app/print.hpp"
@@ -25,11 +28,9 @@ struct Dispatch {
   ExitCode operator()(const RunsCommand& command) const { return list_runs(command, standard_console(clock)); }
   ExitCode operator()(const ShowCommand& command) const { return show(command, standard_console(clock)); }
   ExitCode operator()(const LogsCommand& command) const { return logs(command, standard_console(clock)); }
-  template <class Other>
-  ExitCode operator()(const Other&) const {
-    print_error("mlpipe: this command is not in this build yet\n");
-    return ExitCode::usage;
-  }
+  ExitCode operator()(const GraphCommand& command) const { return graph(command); }
+  ExitCode operator()(const InitCommand& command) const { return init(command); }
+  ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }
   ExitCode operator()(const FailpointsCommand&) const {
     for (const std::string& name : engine::failpoint_names()) print(name + "\n");
     return ExitCode::succeeded;

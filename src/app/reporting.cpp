@@ -36,7 +36,8 @@ Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const ar
             .log_path = log_path,
             .verbosity = quiet_ ? report::Verbosity::quiet : report::Verbosity::normal,
             .failure_blocks = github ? report::FailureBlocks::no : report::FailureBlocks::yes,
-            .command_suffix = command.root.empty() ? "" : "--root " + shell_quoted(command.root)};
+            .command_suffix = command.root.empty() ? "" : "--root " + shell_quoted(command.root),
+            .run_folder = run_folder.string()};
   };
   auto complain = [](const Error& error) { (void)report_error(error); };
   std::vector<std::unique_ptr<engine::Reporter>> all;
