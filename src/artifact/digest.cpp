@@ -25,8 +25,8 @@ using sys::Fd;
 namespace {
 
 constexpr int k_max_depth = 256;
-constexpr std::size_t k_buffer_bytes = 256 * 1024;  // stays in the processor's cache between read and hash
-constexpr std::uint64_t k_bytes_between_stops = 1024 * 1024;
+constexpr std::size_t k_buffer_bytes = 256UL * 1024;  // stays in the processor's cache between read and hash
+constexpr std::uint64_t k_bytes_between_stops = 1024UL * 1024;
 
 Failure refuse(const fs::path& path, std::string_view why) {
   return fail(ErrorCode::invalid_input, "hashing {}: {}", printable(path.string()), why);
@@ -164,8 +164,8 @@ class Walk final {
     Result<std::vector<std::string>> names = sorted_names(folder.get(), path);
     if (!names) return Failure(std::move(names).error());
     for (const std::string& entry : *names) {
-      Result<> hashed =
-          hash_entry(folder.get(), entry, path / entry, relative.empty() ? entry : relative + "/" + entry, depth);
+      const std::string below = relative.empty() ? entry : fmt::format("{}/{}", relative, entry);
+      Result<> hashed = hash_entry(folder.get(), entry, path / entry, below, depth);
       if (!hashed) return hashed;
     }
     struct stat after {};

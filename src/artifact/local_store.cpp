@@ -57,7 +57,8 @@ bool is_below(const fs::path& path, const fs::path& folder) {
 
 class LocalStore final : public ArtifactStore {
  public:
-  explicit LocalStore(fs::path run_folder) : run_folder_(std::move(run_folder).lexically_normal()) {
+  explicit LocalStore(fs::path run_folder) : run_folder_(std::move(run_folder)) {
+    run_folder_ = run_folder_.lexically_normal();
     if (!run_folder_.has_filename()) run_folder_ = run_folder_.parent_path();
   }
 

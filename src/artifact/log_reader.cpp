@@ -19,7 +19,7 @@ using sys::Fd;
 
 namespace {
 
-constexpr std::size_t k_block_bytes = 64 * 1024;
+constexpr std::size_t k_block_bytes = 64UL * 1024;
 
 // Reads up to `bytes` at `offset`; fewer at the end of the file.
 Result<std::size_t> get_at(const Fd& file, const fs::path& path, std::uint64_t offset, char* to, std::size_t bytes) {

@@ -77,7 +77,7 @@ class Stopper final {
 enum class Drain { once, all_there };
 
 void drain(sys::Fd& from, Stream stream, LogSink& log, Drain how) {
-  std::array<std::byte, 64 * 1024> buffer;
+  std::array<std::byte, 64UL * 1024> buffer;
   while (from) {
     const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
@@ -99,7 +99,7 @@ Result<ChildProcess> start_process(const ContainerConfig& config) {
                             .argv = config.entrypoint.value_or(std::vector<std::string>()),
                             .working_directory = working_folder_of(config, env)};
   request.argv.insert(request.argv.end(), config.command.begin(), config.command.end());
-  for (const auto& [name, value] : env) request.env.push_back(name + "=" + value);
+  for (const auto& [name, value] : env) request.env.push_back(fmt::format("{}={}", name, value));
 
   Result<fs::path> program = sys::find_program(request.argv.front(), env.at("PATH"), request.working_directory);
   // As a container engine has it: "not executable" is a mistake of the task's, not a matter of our permissions.

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t k_max_environment = 8 * 1024 * 1024;
+constexpr std::uint64_t k_max_environment = 8UL * 1024 * 1024;
 // A process that forks while we look may be missed once; a fork bomb must not hold us for ever.
 constexpr int k_most_rounds = 20;
 constexpr int k_patience_with_dying = 5'000;  // ms: one that hangs in the kernel (a dead network share) cannot die

@@ -23,7 +23,7 @@ std::optional<std::filesystem::path> home_folder() {
   if (const std::optional<std::string> home = environment("HOME"); home && home->starts_with('/')) return *home;
   passwd entry{};
   passwd* found = nullptr;
-  std::vector<char> buffer(16 * 1024);
+  std::vector<char> buffer(16UL * 1024);
   if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
     return std::nullopt;
   if (found->pw_dir == nullptr || found->pw_dir[0] != '/') return std::nullopt;

@@ -34,7 +34,7 @@ bool is_same_file(int file, const fs::path& path) {
 
 LockHolder read_holder(const fs::path& path) {
   LockHolder holder;
-  Result<std::string> text = read_file(path, 64 * 1024);
+  Result<std::string> text = read_file(path, 64UL * 1024);
   if (!text) return holder;
   Result<Value> written = parse_json(*text, path.string());
   if (!written) return holder;  // just being written

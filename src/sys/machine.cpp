@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string small_file(const fs::path& path) {
-  Result<std::string> text = read_file(path, 1024 * 1024);
+  Result<std::string> text = read_file(path, 1024UL * 1024);
   return text ? std::string(trim(*text)) : std::string();
 }
 
@@ -103,7 +103,7 @@ std::uint64_t total_memory(const fs::path& root) {
 std::string user_name(uid_t uid) {
   passwd entry{};
   passwd* found = nullptr;
-  std::vector<char> buffer(16 * 1024);
+  std::vector<char> buffer(16UL * 1024);
   const bool known = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
   return known ? std::string(found->pw_name) : std::to_string(uid);
 }

@@ -23,8 +23,9 @@ namespace {
 std::vector<std::string> environment_with(const CommandOptions& options) {
   std::vector<std::string> all = whole_environment();
   for (const auto& [name, value] : options.env) {
-    std::erase_if(all, [&](const std::string& entry) { return entry.starts_with(name + "="); });
-    if (value) all.push_back(name + "=" + *value);
+    const std::string prefix = name + "=";
+    std::erase_if(all, [&prefix](const std::string& entry) { return entry.starts_with(prefix); });
+    if (value) all.push_back(prefix + *value);
   }
   return all;
 }
