@@ -50,8 +50,9 @@ class DockerFixture : public ::testing::Test {
     const std::filesystem::path bin = context.path() / "root" / "bin";
     std::filesystem::create_directories(bin);
     std::filesystem::copy_file("/bin/busybox", bin / "busybox");
-    for (const char* name : {"sh", "echo", "cat", "sleep", "true", "false", "kill", "dd", "head", "tail", "yes", "seq", "ls",
-                             "printf", "test", "id", "mount", "df", "stat", "wget", "nc", "ps", "grep", "tr", "rm", "env"}) {
+    for (const char* name :
+         {"sh",     "echo", "cat", "sleep", "true", "false", "kill", "dd", "head", "tail", "yes", "seq", "ls",
+          "printf", "test", "id",  "mount", "df",   "stat",  "wget", "nc", "ps",   "grep", "tr",  "rm",  "env"}) {
       std::filesystem::create_symlink("busybox", bin / name);
     }
     context.write("root/notexec", "#!/bin/sh\n");

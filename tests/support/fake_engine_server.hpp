@@ -24,9 +24,9 @@ namespace mlpipe::test {
 
 struct SeenRequest {
   std::string method;
-  std::string target;  // without the version prefix
+  std::string target;                          // without the version prefix
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string body;    // decoded
+  std::string body;                            // decoded
 };
 
 // A flag that one thread raises and others wait for; the fake server raises all it knows when it goes.
@@ -63,11 +63,15 @@ class Peer final {
   void answer(int status, std::string_view body, std::string_view headers = "Content-Type: application/json\r\n") {
     send(fmt::format("HTTP/1.1 {} X\r\n{}Content-Length: {}\r\n\r\n{}", status, headers, body.size(), body));
   }
-  void head_of_stream() { send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"); }
+  void head_of_stream() {
+    send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+  }
   void chunk(std::string_view text) { send(fmt::format("{:x}\r\n{}\r\n", text.size(), text)); }
   void end_of_stream() { send("0\r\n\r\n"); }
   void upgraded() {
-    send("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    send(
+        "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: "
+        "tcp\r\n\r\n");
   }
   void frame(int stream, std::string_view bytes) {
     std::string head(8, '\0');

@@ -23,7 +23,8 @@ constexpr std::size_t k_log_buffer = 64 * 1024;
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
 Response answer_of(const Exchange& exchange, std::string body) {
-  return {.status = exchange.response().status(), .body = std::move(body), .server = {}, .api_version = {}, .os_type = {}};
+  return {
+      .status = exchange.response().status(), .body = std::move(body), .server = {}, .api_version = {}, .os_type = {}};
 }
 
 // Drives `exchange` one step; true when it has ended, by its answer or by a lost connection.
@@ -60,12 +61,14 @@ Result<> AttemptLoop::attach() {
   request.kind = ResponseParser::Kind::hijacked;
   Result<Exchange> exchange = open(std::move(request));
   if (!exchange) return Failure(std::move(exchange).error());
-  if (Result<> driven = drive(*exchange, Until::head, now() + times_.answer, client_.endpoint().address); !driven) return driven;
+  if (Result<> driven = drive(*exchange, Until::head, now() + times_.answer, client_.endpoint().address); !driven)
+    return driven;
   const int status = exchange->response().status();
   auto [connection, leftover] = exchange->take_hijacked();
   if (status != 101 && status != 200) {
-    return container_refused(fmt::format("attaching to container {}", id_.substr(0, 12)),
-                          Response{.status = status, .body = std::move(leftover), .server = {}, .api_version = {}, .os_type = {}});
+    return container_refused(
+        fmt::format("attaching to container {}", id_.substr(0, 12)),
+        Response{.status = status, .body = std::move(leftover), .server = {}, .api_version = {}, .os_type = {}});
   }
   attached_ = std::move(connection);
   log_open_ = true;
@@ -75,22 +78,24 @@ Result<> AttemptLoop::attach() {
 Result<> AttemptLoop::register_wait(std::string_view condition) {
   wait_body_.clear();
   wait_lost_ = false;
-  Result<Exchange> exchange =
-      open(post(fmt::format("wait?condition={}", condition)), [this](std::string_view piece) {
-        if (wait_body_.size() < k_log_buffer) wait_body_.append(piece);
-      });
+  Result<Exchange> exchange = open(post(fmt::format("wait?condition={}", condition)), [this](std::string_view piece) {
+    if (wait_body_.size() < k_log_buffer) wait_body_.append(piece);
+  });
   if (!exchange) return Failure(std::move(exchange).error());
   wait_.emplace(std::move(*exchange));
   // The engine sends the header once the wait is registered: only then may the container start.
-  if (Result<> driven = drive(*wait_, Until::head, now() + times_.answer, client_.endpoint().address); !driven) return driven;
+  if (Result<> driven = drive(*wait_, Until::head, now() + times_.answer, client_.endpoint().address); !driven)
+    return driven;
   if (wait_->response().status() == 200) return {};
-  if (Result<> driven = drive(*wait_, Until::end, now() + times_.answer, client_.endpoint().address); !driven) return driven;
+  if (Result<> driven = drive(*wait_, Until::end, now() + times_.answer, client_.endpoint().address); !driven)
+    return driven;
   return container_refused(fmt::format("waiting for container {}", id_.substr(0, 12)), answer_of(*wait_, wait_body_));
 }
 
 Result<> AttemptLoop::run(const std::function<void()>& started) {
   started_ = started;
-  if (stop_.requested()) return fail(ErrorCode::cancelled, "container {} was not started: stopped on request", id_.substr(0, 12));
+  if (stop_.requested())
+    return fail(ErrorCode::cancelled, "container {} was not started: stopped on request", id_.substr(0, 12));
   // Attached before the start: attaching afterwards loses the output of fast containers.
   if (Result<> attached = attach(); !attached) return attached;
   // Podman's next-exit polls and misses fast containers; there the wait is registered after the start.
@@ -108,8 +113,8 @@ Result<> AttemptLoop::run(const std::function<void()>& started) {
 }
 
 Result<> AttemptLoop::follow() {
-  // The engine's own stored log, from its beginning and then live: slower than attaching (about 5 MB/s), but the one way
-  // that neither loses nor repeats a byte.
+  // The engine's own stored log, from its beginning and then live: slower than attaching (about 5 MB/s), but the one
+  // way that neither loses nor repeats a byte.
   Request request{.method = "GET", .target = path_ + "/logs?follow=1&stdout=1&stderr=1"};
   Result<Exchange> logs = open(std::move(request), [this](std::string_view piece) {
     log_moved_ = now();
@@ -145,8 +150,9 @@ std::vector<pollfd> AttemptLoop::poll_entries() const {
   const auto entry = [](const std::optional<Exchange>& exchange) {
     return exchange ? pollfd{exchange->fd(), exchange->events(), 0} : pollfd{-1, 0, 0};
   };
-  return {pollfd{attached_.get(), POLLIN, 0}, entry(logs_),      entry(wait_), entry(start_),
-          entry(stop_call_),                  entry(sweep_),     pollfd{stop_.fd(), POLLIN, 0}};
+  return {
+      pollfd{attached_.get(), POLLIN, 0}, entry(logs_), entry(wait_), entry(start_), entry(stop_call_), entry(sweep_),
+      pollfd{stop_.fd(), POLLIN, 0}};
 }
 
 MonotonicTime AttemptLoop::next_deadline() const {
@@ -201,8 +207,8 @@ Result<> AttemptLoop::advance_logs(short ready) {
   logs_.reset();
   log_ended();
   if (!lost && status != 200) {
-    return fail(ErrorCode::unavailable,
-                "reading the log of container {}: the engine refuses with status {}", id_.substr(0, 12), status);
+    return fail(ErrorCode::unavailable, "reading the log of container {}: the engine refuses with status {}",
+                id_.substr(0, 12), status);
   }
   return {};
 }
@@ -277,12 +283,12 @@ void AttemptLoop::advance_stop(short ready) {
 Result<> AttemptLoop::keep_times() {
   const MonotonicTime time = now();
   if (start_ && time >= start_deadline_) {
-    return fail(ErrorCode::unavailable, "starting container {}: the engine gives no answer within {}", id_.substr(0, 12),
-                duration_text(times_.start));
+    return fail(ErrorCode::unavailable, "starting container {}: the engine gives no answer within {}",
+                id_.substr(0, 12), duration_text(times_.start));
   }
   if (sweep_ && time >= sweep_deadline_) {
-    return fail(ErrorCode::unavailable, "watching container {}: the engine gives no answer within {}", id_.substr(0, 12),
-                duration_text(times_.answer));
+    return fail(ErrorCode::unavailable, "watching container {}: the engine gives no answer within {}",
+                id_.substr(0, 12), duration_text(times_.answer));
   }
   if (kill_deadline_ && time >= *kill_deadline_ && ended_ == Ended::no) {
     return fail(ErrorCode::unavailable, "container {} has not ended {} after it was killed", id_.substr(0, 12),

@@ -18,7 +18,7 @@ namespace mlpipe::runner::docker {
 
 // How long the loop waits for what should come at once; tests shorten it.
 struct LoopTimes {
-  std::chrono::milliseconds answer{60'000};       // attach and wait-registration, an inspect
+  std::chrono::milliseconds answer{60'000};  // attach and wait-registration, an inspect
   std::chrono::milliseconds start{300'000};
   std::chrono::milliseconds sweep{30'000};        // between two inspects of a container that runs undisturbed
   std::chrono::milliseconds quick_sweep{1'000};   // the same when a connection was lost
@@ -28,14 +28,16 @@ struct LoopTimes {
   std::chrono::milliseconds kill{60'000};         // from SIGKILL to the container's end
 };
 
-// Sees one container through to its end: copies its output, and passes stop requests on without ceasing to. One poll loop
-// drives the log, the wait, the start or stop under way and a slow sweep of inspects, each on a connection of its own.
+// Sees one container through to its end: copies its output, and passes stop requests on without ceasing to. One poll
+// loop drives the log, the wait, the start or stop under way and a slow sweep of inspects, each on a connection of its
+// own.
 //
-// The answer of a wait, the end of the log and an inspect each only say "look": a dying engine ends the first two cleanly.
+// The answer of a wait, the end of the log and an inspect each only say "look": a dying engine ends the first two
+// cleanly.
 class AttemptLoop final {
  public:
-  AttemptLoop(const HttpClient& client, std::string containers_path, EngineTraits traits, LoopTimes times, std::string id,
-              LogSink& log, sys::StopSignal& stop);
+  AttemptLoop(const HttpClient& client, std::string containers_path, EngineTraits traits, LoopTimes times,
+              std::string id, LogSink& log, sys::StopSignal& stop);
 
   // Contract: ContainerEngine::run() and follow().
   Result<> run(const std::function<void()>& started);

@@ -9,9 +9,7 @@ namespace {
 constexpr const char* k_log_size = "20m";
 constexpr const char* k_log_files = "5";
 
-Value list_of(const std::vector<std::string>& items) {
-  return Value(Value::List(items.begin(), items.end()));
-}
+Value list_of(const std::vector<std::string>& items) { return Value(Value::List(items.begin(), items.end())); }
 
 Value log_config(const EngineTraits& traits) {
   Value::Struct options{{"max-size", k_log_size}};
@@ -152,7 +150,10 @@ std::string_view repository_of(std::string_view reference) {
 Result<Image> parse_image(std::string_view json, std::string_view reference) {
   const Result<Value> parsed = parse_json(json, "image");
   if (!parsed) return Failure(parsed.error());
-  Image image{.id = parsed->text_or("Id", ""), .digest = {}, .entrypoint = {}, .command = {},
+  Image image{.id = parsed->text_or("Id", ""),
+              .digest = {},
+              .entrypoint = {},
+              .command = {},
               .architecture = parsed->text_or("Architecture", "")};
   if (image.id.empty()) return fail(ErrorCode::internal, "the engine's answer about image {} has no Id", reference);
   if (!image.id.starts_with("sha256:")) image.id = "sha256:" + image.id;  // Podman leaves it out

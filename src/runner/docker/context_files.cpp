@@ -36,7 +36,8 @@ Result<DockerIgnore> load_ignore(const fs::path& context) {
 Result<std::optional<ContextFile>> describe(const fs::path& source, std::string path) {
   struct stat status {};
   if (::lstat(source.c_str(), &status) != 0) return fail_errno(fmt::format("reading {}", source.string()), errno);
-  ContextFile file{.path = std::move(path), .source = source, .mode = status.st_mode & k_permissions, .size = 0, .target = {}};
+  ContextFile file{
+      .path = std::move(path), .source = source, .mode = status.st_mode & k_permissions, .size = 0, .target = {}};
   if (S_ISDIR(status.st_mode)) {
     file.kind = ContextFile::Kind::folder;
   } else if (S_ISREG(status.st_mode)) {
@@ -53,7 +54,8 @@ Result<std::optional<ContextFile>> describe(const fs::path& source, std::string 
 }
 
 // Adds what is in `folder`, whose path within the context is `prefix` ("" or ending in '/').
-Result<> collect(const fs::path& folder, const std::string& prefix, const DockerIgnore& ignore, std::vector<ContextFile>& files) {
+Result<> collect(const fs::path& folder, const std::string& prefix, const DockerIgnore& ignore,
+                 std::vector<ContextFile>& files) {
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   for (const fs::directory_iterator end; !error && entries != end; entries.increment(error)) {
@@ -87,7 +89,8 @@ Result<std::vector<ContextFile>> list_context(const fs::path& context) {
   Result<DockerIgnore> ignore = load_ignore(context);
   if (!ignore) return within(doing, std::move(ignore).error());
   std::vector<ContextFile> files;
-  if (Result<> collected = collect(context, "", *ignore, files); !collected) return within(doing, std::move(collected).error());
+  if (Result<> collected = collect(context, "", *ignore, files); !collected)
+    return within(doing, std::move(collected).error());
   std::sort(files.begin(), files.end(), [](const ContextFile& a, const ContextFile& b) { return a.path < b.path; });
   return files;
 }
@@ -126,8 +129,8 @@ Result<std::string> build_context_digest(const std::filesystem::path& context) {
   Sha256 hash;
   for (const ContextFile& file : *files) {
     // Lengths go before what they measure, so that no two contexts give the same bytes.
-    hash.update(fmt::format("{} {:o} {} {} {}\n{}\n{}\n", static_cast<int>(file.kind), file.mode, file.size, file.path.size(),
-                            file.target.size(), file.path, file.target));
+    hash.update(fmt::format("{} {:o} {} {} {}\n{}\n{}\n", static_cast<int>(file.kind), file.mode, file.size,
+                            file.path.size(), file.target.size(), file.path, file.target));
     if (file.kind != ContextFile::Kind::file) continue;
     Result<docker::ContextReader> reader = docker::ContextReader::open(file);
     if (!reader) return Failure(std::move(reader).error());

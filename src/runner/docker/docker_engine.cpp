@@ -50,7 +50,8 @@ Result<Image> DockerEngine::inspect_image(const std::string& reference) {
   return parse_image(response->body, reference);
 }
 
-Result<Image> DockerEngine::pull_image(const std::string& reference, const ProgressSink& progress, const sys::StopSignal& stop) {
+Result<Image> DockerEngine::pull_image(const std::string& reference, const ProgressSink& progress,
+                                       const sys::StopSignal& stop) {
   if (Result<> valid = check_reference(reference); !valid) return Failure(valid.error());
   if (Result<> pulled = pull(client_, path("images/create"), auth_, reference, progress, stop); !pulled) {
     return Failure(std::move(pulled).error());
@@ -64,7 +65,8 @@ Result<Image> DockerEngine::pull_image(const std::string& reference, const Progr
   return image;
 }
 
-Result<Image> DockerEngine::build_image(const BuildRequest& request, const ProgressSink& progress, const sys::StopSignal& stop) {
+Result<Image> DockerEngine::build_image(const BuildRequest& request, const ProgressSink& progress,
+                                        const sys::StopSignal& stop) {
   if (Result<> valid = check_reference(request.tag); !valid) return Failure(valid.error());
   BuildRequest whole = request;
   if (whole.network.empty()) whole.network = build_network_;
@@ -89,7 +91,8 @@ Result<std::string> DockerEngine::create(const ContainerConfig& config) {
   return id;
 }
 
-Result<> DockerEngine::run(const std::string& id, LogSink& log, const std::function<void()>& started, sys::StopSignal& stop) {
+Result<> DockerEngine::run(const std::string& id, LogSink& log, const std::function<void()>& started,
+                           sys::StopSignal& stop) {
   return loop_for(id, log, stop).run(started);
 }
 
@@ -99,7 +102,8 @@ Result<> DockerEngine::follow(const std::string& id, LogSink& log, sys::StopSign
 
 Result<ContainerState> DockerEngine::inspect(const std::string& id) {
   const std::string doing = fmt::format("inspecting container {}", short_id(id));
-  const Result<Response> response = client_.call(Request{.target = path(fmt::format("containers/{}/json", url_encoded(id)))});
+  const Result<Response> response =
+      client_.call(Request{.target = path(fmt::format("containers/{}/json", url_encoded(id)))});
   if (!response) return within(doing, response.error());
   if (!response->ok()) return engine_refused(doing, *response);
   return parse_container_state(response->body);
@@ -116,7 +120,8 @@ Result<> DockerEngine::stop(const std::string& id, std::chrono::seconds grace) {
 
 Result<> DockerEngine::kill(const std::string& id) {
   const std::string doing = fmt::format("killing container {}", short_id(id));
-  const Result<Response> response = post(fmt::format("containers/{}/kill?signal=SIGKILL", url_encoded(id)), k_change_timeout);
+  const Result<Response> response =
+      post(fmt::format("containers/{}/kill?signal=SIGKILL", url_encoded(id)), k_change_timeout);
   if (!response) return within(doing, response.error());
   if (response->ok() || response->status == 409) return {};  // 409: it runs no more
   return engine_refused(doing, *response);
@@ -132,7 +137,8 @@ Result<> DockerEngine::remove(const std::string& id) {
     if (response->ok() || response->status == 404) return {};
     if (response->status != 409 || attempt == 3) return engine_refused(doing, *response);
     // Someone else is removing it: over when the engine says so.
-    const Result<Response> gone = post(fmt::format("containers/{}/wait?condition=removed", url_encoded(id)), k_remove_wait);
+    const Result<Response> gone =
+        post(fmt::format("containers/{}/wait?condition=removed", url_encoded(id)), k_remove_wait);
     if (!gone) return within(doing, gone.error());
   }
 }

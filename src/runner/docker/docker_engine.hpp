@@ -28,14 +28,18 @@ Result<Handshake> shake_hands(HttpClient& client, std::chrono::milliseconds pati
 // A ContainerEngine over the Docker Engine API, also as Podman serves it.
 class DockerEngine final : public ContainerEngine {
  public:
-  DockerEngine(Endpoint endpoint, Handshake handshake, RegistryAuth auth, std::string build_network, LoopTimes times = {});
+  DockerEngine(Endpoint endpoint, Handshake handshake, RegistryAuth auth, std::string build_network,
+               LoopTimes times = {});
 
   const EngineInfo& info() const override { return handshake_.info; }
   Result<Image> inspect_image(const std::string& reference) override;
-  Result<Image> pull_image(const std::string& reference, const ProgressSink& progress, const sys::StopSignal& stop) override;
-  Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress, const sys::StopSignal& stop) override;
+  Result<Image> pull_image(const std::string& reference, const ProgressSink& progress,
+                           const sys::StopSignal& stop) override;
+  Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress,
+                            const sys::StopSignal& stop) override;
   Result<std::string> create(const ContainerConfig& config) override;
-  Result<> run(const std::string& id, LogSink& log, const std::function<void()>& started, sys::StopSignal& stop) override;
+  Result<> run(const std::string& id, LogSink& log, const std::function<void()>& started,
+               sys::StopSignal& stop) override;
   Result<> follow(const std::string& id, LogSink& log, sys::StopSignal& stop) override;
   Result<ContainerState> inspect(const std::string& id) override;
   Result<> stop(const std::string& id, std::chrono::seconds grace) override;

@@ -107,7 +107,8 @@ bool DockerIgnore::matches(const std::vector<Token>& tokens, std::string_view pa
   };
   states[0] = true;
   close(states);
-  // Inside `**/` the automaton stays at its token until a '/' lets it pass; `inside` tells that from standing before it.
+  // Inside `**/` the automaton stays at its token until a '/' lets it pass; `inside` tells that from standing before
+  // it.
   std::vector<bool> inside(count + 1, false);
   for (const char c : path) {
     std::vector<bool> next(count + 1, false);
@@ -140,7 +141,8 @@ bool DockerIgnore::excludes(std::string_view path) const {
   for (const Pattern& pattern : patterns_) {
     if (excluded != pattern.takes_back) continue;  // it could change nothing
     bool matched = matches(pattern.tokens, path);
-    for (std::size_t slash = path.find('/'); !matched && slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    for (std::size_t slash = path.find('/'); !matched && slash != std::string_view::npos;
+         slash = path.find('/', slash + 1)) {
       matched = matches(pattern.tokens, path.substr(0, slash));
     }
     if (matched) excluded = !pattern.takes_back;

@@ -9,8 +9,9 @@
 
 namespace mlpipe::runner::docker {
 
-// The patterns of a .dockerignore: `*` and `?` within a name, `**` across folders, [classes], `!` to take back, later lines
-// win, and a pattern that matches a folder matches all in it. Matching takes O(length of pattern * length of path).
+// The patterns of a .dockerignore: `*` and `?` within a name, `**` across folders, [classes], `!` to take back, later
+// lines win, and a pattern that matches a folder matches all in it. Matching takes O(length of pattern * length of
+// path).
 class DockerIgnore final {
  public:
   static Result<DockerIgnore> parse(std::string_view text);

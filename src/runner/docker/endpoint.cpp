@@ -26,18 +26,22 @@ Failure unreachable(const Endpoint& endpoint, int number) {
   switch (number) {
     case EACCES:
     case EPERM:
-      return fail_with_hint(ErrorCode::permission, std::move(message),
-                            "add your user to the group \"docker\" (then log in again), or set DOCKER_HOST to an engine of your own");
+      return fail_with_hint(
+          ErrorCode::permission, std::move(message),
+          "add your user to the group \"docker\" (then log in again), or set DOCKER_HOST to an engine of your own");
     case ENOENT:
-      return fail_with_hint(ErrorCode::unavailable, std::move(message), "install and start dockerd, or set DOCKER_HOST");
+      return fail_with_hint(ErrorCode::unavailable, std::move(message),
+                            "install and start dockerd, or set DOCKER_HOST");
     case ECONNREFUSED:
       return fail_with_hint(ErrorCode::unavailable, std::move(message),
                             "nothing listens there: start dockerd (systemctl start docker), or set DOCKER_HOST");
     case ETIMEDOUT:
-      return fail_with_hint(ErrorCode::unavailable, std::move(message), "the engine hangs: look at its log, or restart it");
+      return fail_with_hint(ErrorCode::unavailable, std::move(message),
+                            "the engine hangs: look at its log, or restart it");
     case EMFILE:
     case ENFILE:
-      return fail_with_hint(ErrorCode::unavailable, std::move(message), "allow more open files (ulimit -n), or run fewer tasks at once");
+      return fail_with_hint(ErrorCode::unavailable, std::move(message),
+                            "allow more open files (ulimit -n), or run fewer tasks at once");
     default: return fail_with_hint(ErrorCode::unavailable, std::move(message), "check DOCKER_HOST and the engine");
   }
 }
@@ -67,8 +71,8 @@ Result<sys::Fd> connect_unix(const Endpoint& endpoint, MonotonicTime deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (endpoint.path.size() >= sizeof address.sun_path) {
-    return fail(ErrorCode::invalid_input, "the socket path {} is longer than the {} bytes a socket may have", endpoint.path,
-                sizeof address.sun_path - 1);
+    return fail(ErrorCode::invalid_input, "the socket path {} is longer than the {} bytes a socket may have",
+                endpoint.path, sizeof address.sun_path - 1);
   }
   std::memcpy(address.sun_path, endpoint.path.c_str(), endpoint.path.size() + 1);
   sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -127,7 +131,8 @@ Result<Endpoint> parse_tcp(std::string_view address, std::string_view rest) {
   const std::size_t colon = bracketed ? rest.find("]:") : rest.rfind(':');
   if (bracketed) {
     const std::size_t end = rest.find(']');
-    if (end == std::string_view::npos) return fail(ErrorCode::invalid_input, "DOCKER_HOST {}: the [ is not closed", address);
+    if (end == std::string_view::npos)
+      return fail(ErrorCode::invalid_input, "DOCKER_HOST {}: the [ is not closed", address);
     endpoint.host = rest.substr(1, end - 1);
     if (colon != std::string_view::npos) endpoint.port = rest.substr(colon + 2);
   } else if (colon != std::string_view::npos) {
@@ -152,7 +157,8 @@ Result<Endpoint> parse_endpoint(std::string_view address) {
   if (address.starts_with(k_unix)) {
     const std::string_view path = address.substr(k_unix.size());
     if (!path.starts_with('/')) {
-      return fail_with_hint(ErrorCode::invalid_input, fmt::format("DOCKER_HOST {}: the socket path is not absolute", address),
+      return fail_with_hint(ErrorCode::invalid_input,
+                            fmt::format("DOCKER_HOST {}: the socket path is not absolute", address),
                             "write it as unix:///var/run/docker.sock");
     }
     return Endpoint{.address = std::string(address), .path = std::string(path), .host = {}, .port = {}};
@@ -160,8 +166,9 @@ Result<Endpoint> parse_endpoint(std::string_view address) {
   if (address.starts_with(k_tcp)) return parse_tcp(address, address.substr(k_tcp.size()));
   if (address.starts_with(k_http)) return parse_tcp(address, address.substr(k_http.size()));
   if (address.starts_with("ssh://")) {
-    return fail_with_hint(ErrorCode::invalid_input, fmt::format("DOCKER_HOST {}: ssh is not supported", address),
-                          "inputs and outputs are mounted from this machine, so the engine must run here; unset DOCKER_HOST");
+    return fail_with_hint(
+        ErrorCode::invalid_input, fmt::format("DOCKER_HOST {}: ssh is not supported", address),
+        "inputs and outputs are mounted from this machine, so the engine must run here; unset DOCKER_HOST");
   }
   if (address.starts_with("https://")) {
     return fail_with_hint(ErrorCode::invalid_input, fmt::format("DOCKER_HOST {}: TLS is not supported", address),

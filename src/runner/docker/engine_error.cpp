@@ -22,14 +22,18 @@ struct Meaning {
 
 // Of any call.
 constexpr std::array k_meanings{
-    Meaning{"no space left on device", ErrorCode::no_space, "free space where the engine keeps its data (docker system df)"},
-    Meaning{"disk quota exceeded", ErrorCode::no_space, "free space where the engine keeps its data (docker system df)"},
+    Meaning{"no space left on device", ErrorCode::no_space,
+            "free space where the engine keeps its data (docker system df)"},
+    Meaning{"disk quota exceeded", ErrorCode::no_space,
+            "free space where the engine keeps its data (docker system df)"},
     Meaning{"could not select device driver", ErrorCode::invalid_input,
             "the engine has no GPU support: install the NVIDIA container toolkit, or ask for no gpu"},
     Meaning{"bind source path does not exist", ErrorCode::invalid_input,
             "the engine cannot see that path: with a remote or virtual-machine engine it must be shared with it"},
-    Meaning{"unable to find user", ErrorCode::invalid_input, "the image knows no such user: give it as numbers, uid:gid"},
-    Meaning{"unable to find group", ErrorCode::invalid_input, "the image knows no such group: give it as numbers, uid:gid"},
+    Meaning{"unable to find user", ErrorCode::invalid_input,
+            "the image knows no such user: give it as numbers, uid:gid"},
+    Meaning{"unable to find group", ErrorCode::invalid_input,
+            "the image knows no such group: give it as numbers, uid:gid"},
     Meaning{"client version", ErrorCode::invalid_input, "this engine speaks none of the API versions 1.40 to 1.47"},
     Meaning{"context deadline exceeded", ErrorCode::unavailable, ""},
     Meaning{"is shutting down", ErrorCode::unavailable, ""},
@@ -40,7 +44,8 @@ constexpr std::array k_meanings{
 
 // Of a start. These come as 400, 404 or 500, depending on engine and version.
 constexpr std::array k_start_meanings{
-    Meaning{"not found in $path", ErrorCode::not_found, "the image has no such program: check the command and the image"},
+    Meaning{"not found in $path", ErrorCode::not_found,
+            "the image has no such program: check the command and the image"},
     Meaning{"exec format error", ErrorCode::invalid_input,
             "the program is built for another processor, or is a script without a #! line"},
     Meaning{"permission denied", ErrorCode::invalid_input, "the program is not executable: chmod +x it in the image"},

@@ -11,7 +11,8 @@ namespace mlpipe::runner::docker {
 // The engine's own words in a refusal: the "message" of its JSON, else the body, cut to a sane length.
 std::string engine_message(const Response& response);
 
-// What a refusal means: "<doing>: <the engine's message>", with the code callers branch on and a hint where we know one.
+// What a refusal means: "<doing>: <the engine's message>", with the code callers branch on and a hint where we know
+// one.
 Failure engine_refused(std::string_view doing, const Response& response);
 
 // The same for a container that we made: that it is not there means that someone removed it, which is no mistake of the

@@ -14,7 +14,8 @@ constexpr std::size_t k_read_size = 64 * 1024;
 
 std::string head_of(const Request& request) {
   // "Host: docker": a socket path here is a malformed header to dockerd.
-  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: docker\r\nUser-Agent: mlpipe\r\n", request.method, request.target);
+  std::string head =
+      fmt::format("{} {} HTTP/1.1\r\nHost: docker\r\nUser-Agent: mlpipe\r\n", request.method, request.target);
   for (const auto& [name, value] : request.headers) head += fmt::format("{}: {}\r\n", name, value);
   if (request.kind == ResponseParser::Kind::hijacked) head += "Connection: Upgrade\r\nUpgrade: tcp\r\n";
   if (request.source) {
@@ -28,7 +29,8 @@ std::string head_of(const Request& request) {
 }
 
 Failure connection_failed(int number) {
-  return fail(ErrorCode::unavailable, "the connection to the engine failed: {}", std::generic_category().message(number));
+  return fail(ErrorCode::unavailable, "the connection to the engine failed: {}",
+              std::generic_category().message(number));
 }
 
 }  // namespace

@@ -22,12 +22,13 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
   std::string content_type = "application/json";
-  BodySource source = {};  // set: the body is streamed in chunks instead
+  BodySource source = {};                                   // set: the body is streamed in chunks instead
   ResponseParser::Kind kind = ResponseParser::Kind::plain;  // hijacked: asks to upgrade the connection
 };
 
-// One request on one connection as a state machine that never blocks, so that one poll loop can drive several: poll fd()
-// for events(), give what came to advance(). Sending and receiving overlap, so an early refusal of a long body is heard.
+// One request on one connection as a state machine that never blocks, so that one poll loop can drive several: poll
+// fd() for events(), give what came to advance(). Sending and receiving overlap, so an early refusal of a long body is
+// heard.
 class Exchange final {
  public:
   Exchange(sys::Fd connection, Request request, BodySink sink = {});

@@ -35,8 +35,9 @@ std::string image_architecture(const std::string& machine) {
 
 bool lists(const Value* list, std::string_view text) {
   if (list == nullptr || !list->is_list()) return false;
-  return std::any_of(list->as_list().begin(), list->as_list().end(),
-                     [&](const Value& item) { return item.is_string() && item.as_string().find(text) != std::string::npos; });
+  return std::any_of(list->as_list().begin(), list->as_list().end(), [&](const Value& item) {
+    return item.is_string() && item.as_string().find(text) != std::string::npos;
+  });
 }
 
 // With the NVIDIA hook on its PATH the engine takes GPU requests also without a runtime of that name.
@@ -87,7 +88,8 @@ Result<Handshake> shake_hands(HttpClient& client, std::chrono::milliseconds pati
   Handshake handshake;
   handshake.info.api_version = fmt::format("1.{}", std::min(*offered, k_newest_minor));
   handshake.info.address = address;
-  const Result<Response> response = client.call(Request{.target = fmt::format("/v{}/info", handshake.info.api_version)});
+  const Result<Response> response =
+      client.call(Request{.target = fmt::format("/v{}/info", handshake.info.api_version)});
   if (!response) return within("asking the container engine about itself", response.error());
   if (!response->ok()) return engine_refused("asking the container engine about itself", *response);
   const Result<Value> info = parse_json(response->body, "engine info");

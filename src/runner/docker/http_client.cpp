@@ -37,11 +37,13 @@ Result<> drive_watched(Exchange& exchange, Until until, Watch watch, const std::
                                   pollfd{watch.stop != nullptr ? watch.stop->fd() : -1, POLLIN, 0}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(watch.deadline - std::chrono::steady_clock::now());
     if (left <= 0ms) {
-      return fail_with_hint(ErrorCode::unavailable,
-                            fmt::format("the engine at {} gives no answer within {}", address, duration_text(watch.timeout)),
-                            "it may hang or be overloaded: look at its log");
+      return fail_with_hint(
+          ErrorCode::unavailable,
+          fmt::format("the engine at {} gives no answer within {}", address, duration_text(watch.timeout)),
+          "it may hang or be overloaded: look at its log");
     }
-    const int ready = ::poll(entries.data(), entries.size(), static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    const int ready =
+        ::poll(entries.data(), entries.size(), static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
     if (ready < 0 && errno != EINTR) return fail_errno("polling the engine's socket", errno);
     if (ready <= 0 || entries[0].revents == 0) continue;
     if (Result<> advanced = exchange.advance(entries[0].revents); !advanced) return advanced;
@@ -74,7 +76,8 @@ sys::Fd HttpClient::take_idle() {
   while (!idle_.empty()) {
     sys::Fd connection = std::move(idle_.back());
     idle_.pop_back();
-    // Between requests the engine has nothing to say: anything readable is its close (after 300 s of idleness) or garbage.
+    // Between requests the engine has nothing to say: anything readable is its close (after 300 s of idleness) or
+    // garbage.
     pollfd entry{connection.get(), POLLIN, 0};
     if (::poll(&entry, 1, 0) == 0) return connection;
   }
@@ -88,9 +91,8 @@ void HttpClient::keep(sys::Fd connection) {
 }
 
 Result<Response> HttpClient::call(Request request, CallLimits limits) {
-  const Watch watch{.deadline = std::chrono::steady_clock::now() + limits.timeout,
-                    .timeout = limits.timeout,
-                    .stop = limits.stop};
+  const Watch watch{
+      .deadline = std::chrono::steady_clock::now() + limits.timeout, .timeout = limits.timeout, .stop = limits.stop};
   sys::Fd connection = take_idle();
   while (true) {
     const bool reused = static_cast<bool>(connection);
@@ -134,15 +136,16 @@ Result<Response> HttpClient::stream(Request request, const BodySink& sink, CallL
                     .silence = limits.timeout,
                     .timeout = limits.timeout,
                     .stop = limits.stop};
-  if (Result<> driven = drive_watched(exchange, Until::end, watch, endpoint_.address); !driven) return Failure(std::move(driven).error());
+  if (Result<> driven = drive_watched(exchange, Until::end, watch, endpoint_.address); !driven)
+    return Failure(std::move(driven).error());
   return response_of(exchange.response(), std::move(error_body));
 }
 
 std::string url_encoded(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                       c == '.' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '_' || c == '.' || c == '~';
     if (plain) {
       encoded += c;
     } else {

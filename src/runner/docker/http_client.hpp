@@ -19,7 +19,7 @@ namespace mlpipe::runner::docker {
 struct Response {
   int status = 0;
   std::string body;
-  std::string server;       // the headers that we look at
+  std::string server;  // the headers that we look at
   std::string api_version;
   std::string os_type;
   bool ok() const { return status >= 200 && status < 300; }

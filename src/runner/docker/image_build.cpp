@@ -26,7 +26,8 @@ constexpr auto k_build_silence = 24h;
 // What the builder says, cut into lines for people, the last ones kept for the error.
 class BuildOutput final {
  public:
-  BuildOutput(const std::string& tag, const ProgressSink& progress) : progress_(progress), base_("base image of " + tag) {}
+  BuildOutput(const std::string& tag, const ProgressSink& progress)
+      : progress_(progress), base_("base image of " + tag) {}
 
   void take(const Value& message) {
     if (const Value* detail = message.find("errorDetail"); detail != nullptr) error_ = detail->text_or("message", "");
@@ -83,7 +84,8 @@ class BuildOutput final {
 
 bool is_about_pulling(std::string_view error) {
   const std::string lower = to_lower(error);
-  for (const char* sign : {"pull access denied", "manifest", "toomanyrequests", "unauthorized", "dial tcp", "no such host"}) {
+  for (const char* sign :
+       {"pull access denied", "manifest", "toomanyrequests", "unauthorized", "dial tcp", "no such host"}) {
     if (lower.find(sign) != std::string::npos) return true;
   }
   return false;
@@ -110,7 +112,8 @@ Result<> build(HttpClient& client, std::string_view build_path, const RegistryAu
   TarStream tar(std::move(*files));
   // version=1: the classic builder, which every engine from 19.03 on serves without a session protocol.
   Request post{.method = "POST",
-               .target = fmt::format("{}?version=1&rm=1&forcerm=1&dockerfile=Dockerfile&t={}", build_path, url_encoded(request.tag)),
+               .target = fmt::format("{}?version=1&rm=1&forcerm=1&dockerfile=Dockerfile&t={}", build_path,
+                                     url_encoded(request.tag)),
                .content_type = "application/x-tar",
                .source = [&tar] { return tar.next(); }};
   if (!request.network.empty()) post.target += "&networkmode=" + url_encoded(request.network);
@@ -118,8 +121,8 @@ Result<> build(HttpClient& client, std::string_view build_path, const RegistryAu
 
   BuildOutput output(request.tag, progress);
   JsonLines lines([&](const Value& message) { output.take(message); });
-  const Result<Response> response = client.stream(
-      std::move(post), [&](std::string_view piece) { lines.feed(piece); }, {.timeout = k_build_silence, .stop = &stop});
+  const Result<Response> response = client.stream(std::move(post), [&](std::string_view piece) { lines.feed(piece); },
+                                                  {.timeout = k_build_silence, .stop = &stop});
   lines.finish();
   output.flush();
   if (!response) return within(doing, response.error());

@@ -10,8 +10,8 @@
 
 namespace mlpipe::runner::docker {
 
-// POST <build_path>: streams the context and builds request.tag. Every output line goes to `progress`; a failure carries
-// the last lines.
+// POST <build_path>: streams the context and builds request.tag. Every output line goes to `progress`; a failure
+// carries the last lines.
 Result<> build(HttpClient& client, std::string_view build_path, const RegistryAuth& auth, const BuildRequest& request,
                const ProgressSink& progress, const sys::StopSignal& stop);
 

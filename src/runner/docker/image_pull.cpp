@@ -53,11 +53,12 @@ Result<> check_reference(std::string_view reference) {
   };
   const bool plain =
       !reference.empty() && reference.size() <= 512 && std::all_of(reference.begin(), reference.end(), allowed);
-  if (plain && reference.front() != '/' && reference.front() != '.' && reference.front() != '-' && !has(reference, "//") &&
-      !has(reference, "..")) {
+  if (plain && reference.front() != '/' && reference.front() != '.' && reference.front() != '-' &&
+      !has(reference, "//") && !has(reference, "..")) {
     return {};
   }
-  return fail_with_hint(ErrorCode::invalid_input, fmt::format("\"{}\" is not an image reference", shorten(printable(reference), 200)),
+  return fail_with_hint(ErrorCode::invalid_input,
+                        fmt::format("\"{}\" is not an image reference", shorten(printable(reference), 200)),
                         "write it as [registry/]name[:tag][@sha256:digest]");
 }
 
@@ -99,31 +100,38 @@ Failure pull_refused(std::string_view reference, int status, std::string_view me
   std::string text = fmt::format("pulling image {}: {}", reference, message);
   const std::string lower = to_lower(message);
   const std::string registry = registry_of(reference);
-  const std::string login = registry.starts_with("https://index.docker.io") ? "docker login" : "docker login " + registry;
+  const std::string login =
+      registry.starts_with("https://index.docker.io") ? "docker login" : "docker login " + registry;
   if (status == 429 || has_any(lower, {"toomanyrequests", "too many requests", "rate limit"})) {
     return fail_with_hint(ErrorCode::unavailable, std::move(text),
                           fmt::format("the registry limits pulls: wait, or run `{}` for a higher limit", login));
   }
   if (has(lower, "no space left")) {
-    return fail_with_hint(ErrorCode::no_space, std::move(text), "free space where the engine keeps its data (docker system df)");
+    return fail_with_hint(ErrorCode::no_space, std::move(text),
+                          "free space where the engine keeps its data (docker system df)");
   }
-  if (has_any(lower, {"no matching manifest", "does not match the specified platform", "does not provide the specified platform"})) {
-    return fail_with_hint(ErrorCode::invalid_input, std::move(text), "the image is not built for this engine's processor");
+  if (has_any(lower, {"no matching manifest", "does not match the specified platform",
+                      "does not provide the specified platform"})) {
+    return fail_with_hint(ErrorCode::invalid_input, std::move(text),
+                          "the image is not built for this engine's processor");
   }
   // Registries do not tell strangers whether a repository is absent or private.
   if (has_any(lower, {"repository does not exist", "requested access to the resource is denied", "name unknown"})) {
     return fail_with_hint(ErrorCode::not_found, std::move(text),
                           fmt::format("check the name; if the image is private, run `{}`", login));
   }
-  if (has_any(lower, {"unauthorized", "authentication required", "denied", "no basic auth credentials", "incorrect username"})) {
+  if (has_any(lower, {"unauthorized", "authentication required", "denied", "no basic auth credentials",
+                      "incorrect username"})) {
     return fail_with_hint(ErrorCode::permission, std::move(text), fmt::format("run `{}`", login));
   }
   if (has_any(lower, {"manifest unknown", "not found", "manifest for"})) {
     return fail_with_hint(ErrorCode::not_found, std::move(text), "check the name and the tag");
   }
   if (has_any(lower, {"dial tcp", "timeout", "connection refused", "connection reset", "no such host", "unexpected eof",
-                      "temporary failure", "deadline exceeded", "service unavailable", "bad gateway", "internal server error"})) {
-    return fail_with_hint(ErrorCode::unavailable, std::move(text), "check the network of the engine and its proxy settings");
+                      "temporary failure", "deadline exceeded", "service unavailable", "bad gateway",
+                      "internal server error"})) {
+    return fail_with_hint(ErrorCode::unavailable, std::move(text),
+                          "check the network of the engine and its proxy settings");
   }
   switch (status) {
     case 400: return Failure(Error{ErrorCode::invalid_input, std::move(text), "check how the image is written"});
@@ -135,12 +143,14 @@ Failure pull_refused(std::string_view reference, int status, std::string_view me
 Result<> pull(HttpClient& client, std::string_view create_path, const RegistryAuth& auth, const std::string& reference,
               const ProgressSink& progress, const sys::StopSignal& stop) {
   if (is_image_id(reference)) {
-    return fail_with_hint(ErrorCode::not_found, fmt::format("image {} is not in the engine, and an image id cannot be pulled", reference),
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("image {} is not in the engine, and an image id cannot be pulled", reference),
                           "name it as repository:tag or repository@sha256:digest");
   }
   const Source source = source_of(reference);
-  Request request{.method = "POST",
-                  .target = fmt::format("{}?fromImage={}&tag={}", create_path, url_encoded(source.image), url_encoded(source.tag))};
+  Request request{
+      .method = "POST",
+      .target = fmt::format("{}?fromImage={}&tag={}", create_path, url_encoded(source.image), url_encoded(source.tag))};
   Result<std::optional<std::string>> credentials = auth.for_pull(reference);
   if (!credentials) return within(fmt::format("pulling image {}", reference), std::move(credentials).error());
   if (*credentials) request.headers.emplace_back("X-Registry-Auth", std::move(**credentials));
@@ -157,8 +167,9 @@ Result<> pull(HttpClient& client, std::string_view create_path, const RegistryAu
     next_line = now + k_line_interval;
     progress(summary.line());
   });
-  const Result<Response> response = client.stream(
-      std::move(request), [&](std::string_view piece) { lines.feed(piece); }, {.timeout = k_pull_silence, .stop = &stop});
+  const Result<Response> response =
+      client.stream(std::move(request), [&](std::string_view piece) { lines.feed(piece); },
+                    {.timeout = k_pull_silence, .stop = &stop});
   if (!response) return within(fmt::format("pulling image {}", reference), response.error());
   lines.finish();
   if (!response->ok()) return pull_refused(reference, response->status, engine_message(*response));

@@ -8,7 +8,8 @@
 
 namespace mlpipe::runner::docker {
 
-// Cuts a stream into the JSON objects it carries, one a line. Lines that are no JSON, or longer than 1 MiB, are dropped.
+// Cuts a stream into the JSON objects it carries, one a line. Lines that are no JSON, or longer than 1 MiB, are
+// dropped.
 class JsonLines final {
  public:
   explicit JsonLines(std::function<void(const Value&)> each) : each_(std::move(each)) {}

@@ -55,7 +55,8 @@ Result<Endpoint> endpoint_of_context(const DockerSearch& search, const std::stri
   std::error_code ignored;
   const fs::path certificates = config_folder(search) / "contexts" / "tls" / sha256_hex(name) / "docker";
   if (parsed->path.empty() && fs::exists(certificates, ignored)) {
-    return fail_with_hint(ErrorCode::invalid_input, fmt::format("{}: {} wants TLS, which is not supported", doing, host),
+    return fail_with_hint(ErrorCode::invalid_input,
+                          fmt::format("{}: {} wants TLS, which is not supported", doing, host),
                           "use the engine's Unix socket: unix:///var/run/docker.sock");
   }
   return parsed;
@@ -81,7 +82,8 @@ Result<std::optional<Endpoint>> chosen_endpoint(const DockerSearch& search) {
     Result<Endpoint> endpoint = docker::parse_endpoint(host);
     if (!endpoint) return Failure(std::move(endpoint).error());
     if (endpoint->path.empty() && !variable(search, "DOCKER_TLS_VERIFY").empty()) {
-      return fail_with_hint(ErrorCode::invalid_input, fmt::format("DOCKER_HOST {} with DOCKER_TLS_VERIFY: TLS is not supported", host),
+      return fail_with_hint(ErrorCode::invalid_input,
+                            fmt::format("DOCKER_HOST {} with DOCKER_TLS_VERIFY: TLS is not supported", host),
                             "use the engine's Unix socket: unix:///var/run/docker.sock");
     }
     return std::optional(std::move(*endpoint));
@@ -119,8 +121,8 @@ Result<std::unique_ptr<ContainerEngine>> connect_at(const DockerSearch& search, 
       variable(search, "MLPIPE_BUILD_NETWORK")));
 }
 
-// Of all refusals, the one that is nearest to working gives code and hint: an engine that is there but will not let us in
-// says more than a socket that is not there.
+// Of all refusals, the one that is nearest to working gives code and hint: an engine that is there but will not let us
+// in says more than a socket that is not there.
 Failure none_answers(const std::vector<Error>& refusals, const std::vector<fs::path>& absent) {
   std::string message = "found no container engine";
   for (const Error& error : refusals) message += fmt::format("; {}", error.message);
@@ -130,8 +132,9 @@ Failure none_answers(const std::vector<Error>& refusals, const std::vector<fs::p
     message += fmt::format("; not there: {}", join(names, ", "));
   }
   if (refusals.empty()) {
-    return fail_with_hint(ErrorCode::unavailable, std::move(message),
-                          "install Docker and start dockerd (apt install docker.io), or set DOCKER_HOST to an engine's address");
+    return fail_with_hint(
+        ErrorCode::unavailable, std::move(message),
+        "install Docker and start dockerd (apt install docker.io), or set DOCKER_HOST to an engine's address");
   }
   return fail_with_hint(refusals.front().code, std::move(message), refusals.front().hint);
 }
@@ -139,8 +142,8 @@ Failure none_answers(const std::vector<Error>& refusals, const std::vector<fs::p
 }  // namespace
 
 DockerSearch docker_search_of_process() {
-  constexpr std::array k_names{"DOCKER_HOST",       "DOCKER_CONTEXT",       "DOCKER_CONFIG", "HOME", "XDG_RUNTIME_DIR",
-                               "DOCKER_TLS_VERIFY", "MLPIPE_BUILD_NETWORK", "PATH"};
+  constexpr std::array k_names{"DOCKER_HOST",     "DOCKER_CONTEXT",    "DOCKER_CONFIG",        "HOME",
+                               "XDG_RUNTIME_DIR", "DOCKER_TLS_VERIFY", "MLPIPE_BUILD_NETWORK", "PATH"};
   DockerSearch search;
   for (const char* name : k_names) {
     if (std::optional<std::string> value = sys::environment(name); value && !value->empty()) {

@@ -29,7 +29,8 @@ Value auth_config(std::string_view server, const std::string& user, const std::s
 
 // An entry of "auths", when it holds a credential (with a credentials store it is empty).
 std::optional<Value> stored_credentials(const Value& entry, std::string_view server) {
-  if (const std::string token = entry.text_or("identitytoken", ""); !token.empty()) return auth_config(server, "<token>", token);
+  if (const std::string token = entry.text_or("identitytoken", ""); !token.empty())
+    return auth_config(server, "<token>", token);
   if (const std::string user = entry.text_or("username", ""); !user.empty()) {
     return auth_config(server, user, entry.text_or("password", ""));
   }

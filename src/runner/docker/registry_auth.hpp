@@ -35,7 +35,8 @@ class RegistryAuth final {
   Environment environment_;
 };
 
-// The registry of an image reference, as config.json names it: "gcr.io", "localhost:5000", "https://index.docker.io/v1/".
+// The registry of an image reference, as config.json names it: "gcr.io", "localhost:5000",
+// "https://index.docker.io/v1/".
 std::string registry_of(std::string_view reference);
 
 }  // namespace mlpipe::runner::docker

@@ -6,11 +6,13 @@ namespace mlpipe::runner::docker {
 
 Result<> StreamDemultiplexer::begin_frame() {
   const std::uint8_t type = header_[0];
-  // 0 names standard input, which some engines use for output; 3 is the engine's own word on why it cannot give the log.
+  // 0 names standard input, which some engines use for output; 3 is the engine's own word on why it cannot give the
+  // log.
   if (type > 3 || header_[1] != 0 || header_[2] != 0 || header_[3] != 0) {
     lost_ = true;
-    return fail(ErrorCode::internal, "the engine's log stream is out of step: {:02x} {:02x} {:02x} {:02x} is no frame header",
-                header_[0], header_[1], header_[2], header_[3]);
+    return fail(ErrorCode::internal,
+                "the engine's log stream is out of step: {:02x} {:02x} {:02x} {:02x} is no frame header", header_[0],
+                header_[1], header_[2], header_[3]);
   }
   stream_ = type >= 2 ? Stream::err : Stream::out;
   left_ = static_cast<std::uint32_t>(header_[4]) << 24 | static_cast<std::uint32_t>(header_[5]) << 16 |

@@ -43,7 +43,8 @@ void put_octal(std::array<char, Size>& field, std::uint64_t number) {
   put_text(field, fmt::format("{:0{}o}", number, Size - 1));
 }
 
-std::string header_block(std::string_view name, char type, std::uint32_t mode, std::uint64_t size, std::string_view link) {
+std::string header_block(std::string_view name, char type, std::uint32_t mode, std::uint64_t size,
+                         std::string_view link) {
   Header header{};
   put_text(header.name, name);
   put_octal(header.mode, mode);

@@ -10,7 +10,8 @@
 
 namespace mlpipe::runner::docker {
 
-// A tar archive (POSIX pax) of a build context, made as it is read. The same files give the same bytes: no times, no owners.
+// A tar archive (POSIX pax) of a build context, made as it is read. The same files give the same bytes: no times, no
+// owners.
 class TarStream final {
  public:
   explicit TarStream(std::vector<ContextFile> files) : files_(std::move(files)) {}

@@ -57,11 +57,18 @@ class AttemptLoopTest : public ::testing::Test {
     handshake.traits = traits;
     DockerEngine engine({.address = "unix://fake", .path = server_.socket_path(), .host = {}, .port = {}}, handshake,
                         RegistryAuth(), "", times_);
-    return engine.run("c", log_, [this] { ++started_; }, stop_);
+    return engine.run(
+        "c", log_, [this] { ++started_; }, stop_);
   }
 
-  LoopTimes times_{.answer = 2s, .start = 2s, .sweep = 20ms, .quick_sweep = 5ms, .closed_log = 60ms, .silent_log = 60ms,
-                   .stop_retry = 5ms, .kill = 100ms};
+  LoopTimes times_{.answer = 2s,
+                   .start = 2s,
+                   .sweep = 20ms,
+                   .quick_sweep = 5ms,
+                   .closed_log = 60ms,
+                   .silent_log = 60ms,
+                   .stop_retry = 5ms,
+                   .kill = 100ms};
   Flag end_;
   Flag stopping_;
   std::atomic<int> kills_ = 0;
@@ -242,8 +249,8 @@ TEST_F(AttemptLoopTest, AContainerThatRunsAlreadyIsWaitedForAnew) {
 TEST_F(AttemptLoopTest, PodmanIsAskedToWaitAfterTheStart) {
   times_.sweep = 1min;
   EXPECT_TRUE(run({.podman = true}));
-  EXPECT_THAT(server_.seen(), ElementsAre("POST /containers/c/attach?stream=1&stdout=1&stderr=1", "POST /containers/c/start",
-                                          "POST /containers/c/wait?condition=not-running"));
+  EXPECT_THAT(server_.seen(), ElementsAre("POST /containers/c/attach?stream=1&stdout=1&stderr=1",
+                                          "POST /containers/c/start", "POST /containers/c/wait?condition=not-running"));
 }
 
 struct Refusal {
@@ -255,16 +262,20 @@ struct Refusal {
 
 TEST_F(AttemptLoopTest, StartRefusalsAreUnderstood) {
   const Refusal refusals[] = {
-      {400, R"(OCI runtime create failed: runc create failed: unable to start container process: exec: \"nosuch\": executable file not found in $PATH: unknown)",
+      {400,
+       R"(OCI runtime create failed: runc create failed: unable to start container process: exec: \"nosuch\": executable file not found in $PATH: unknown)",
        ErrorCode::not_found, "\"nosuch\": executable file not found in $PATH (the engine says: OCI runtime"},
-      {404, R"(OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"x\": stat x: no such file or directory: unknown)",
+      {404,
+       R"(OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"x\": stat x: no such file or directory: unknown)",
        ErrorCode::not_found, "\"x\": stat x: no such file or directory (the engine"},
       {400, R"(runc create failed: unable to start container process: exec: \"/x\": permission denied: unknown)",
        ErrorCode::invalid_input, "\"/x\": permission denied (the engine"},
       {500, R"(exec: \"/x\": exec format error)", ErrorCode::invalid_input, "exec format error"},
-      {500, R"(crun: executable file `nosuch` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found)",
+      {500,
+       R"(crun: executable file `nosuch` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found)",
        ErrorCode::not_found, "nosuch"},
-      {500, R"(could not select device driver \"\" with capabilities: [[gpu]])", ErrorCode::invalid_input, "device driver"},
+      {500, R"(could not select device driver \"\" with capabilities: [[gpu]])", ErrorCode::invalid_input,
+       "device driver"},
       {500, "write /var/lib/docker/x: no space left on device", ErrorCode::no_space, "no space left"},
       {404, "No such container: c", ErrorCode::unavailable, "No such container"},
       {409, "cannot join network of a non running container: abc", ErrorCode::conflict, "non running"},

@@ -76,11 +76,14 @@ TEST(DockerIgnoreFile, PatternsMatchAsDockersDo) {
       {"a.b", "axb", false},
       {".", "a", false},
       {"", "a", false},
-      {"\xEF\xBB\xBF" "a", "a", true},
+      {"\xEF\xBB\xBF"
+       "a",
+       "a", true},
       {"a\r\nb\r\n", "b", true},
       {"***a", "x/a", true},
   };
-  for (const Case& one : cases) EXPECT_EQ(excluded(one.patterns, one.path), one.excluded) << one.patterns << " on " << one.path;
+  for (const Case& one : cases)
+    EXPECT_EQ(excluded(one.patterns, one.path), one.excluded) << one.patterns << " on " << one.path;
 }
 
 TEST(DockerIgnoreFile, AClassThatIsNotClosedNamesItsLine) {
@@ -140,14 +143,16 @@ TEST(BuildContext, TheDigestSeesEveryChangeThatABuildWould) {
   const std::string first = digest();
   EXPECT_EQ(first.size(), 64U);
 
-  std::filesystem::last_write_time(folder.path() / "a", std::filesystem::file_time_type::clock::now() - std::chrono::hours(5));
+  std::filesystem::last_write_time(folder.path() / "a",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(5));
   folder.write("skip/y", "not sent");
   EXPECT_EQ(digest(), first);
 
   folder.write("a", "2");
   const std::string content = digest();
   EXPECT_NE(content, first);
-  std::filesystem::permissions(folder.path() / "a", std::filesystem::perms::owner_exec, std::filesystem::perm_options::add);
+  std::filesystem::permissions(folder.path() / "a", std::filesystem::perms::owner_exec,
+                               std::filesystem::perm_options::add);
   const std::string mode = digest();
   EXPECT_NE(mode, content);
   std::filesystem::rename(folder.path() / "a", folder.path() / "b");
@@ -231,7 +236,8 @@ TEST(TarStream, TheSameFilesGiveTheSameBytes) {
     folder->write("Dockerfile", "FROM scratch\n");
     folder->write("z/y", "x");
   }
-  std::filesystem::last_write_time(second.path() / "z/y", std::filesystem::file_time_type::clock::now() - std::chrono::hours(5));
+  std::filesystem::last_write_time(second.path() / "z/y",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(5));
   EXPECT_EQ(tar_of(first.path()), tar_of(second.path()));
   EXPECT_EQ(tar_of(first.path()).size() % 512, 0U);
 }

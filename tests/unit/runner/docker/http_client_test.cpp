@@ -20,7 +20,9 @@ using ::testing::HasSubstr;
 
 class HttpClientTest : public ::testing::Test {
  protected:
-  Endpoint endpoint() const { return {.address = "unix://fake", .path = server_.socket_path(), .host = {}, .port = {}}; }
+  Endpoint endpoint() const {
+    return {.address = "unix://fake", .path = server_.socket_path(), .host = {}, .port = {}};
+  }
 
   std::atomic<int> count_ = 0;
   sys::StopSignal stop_;
@@ -30,7 +32,9 @@ class HttpClientTest : public ::testing::Test {
 
 TEST_F(HttpClientTest, OneConnectionServesManyCalls) {
   server_.on("GET /a", 200, "first");
-  server_.on("POST /b", [](Peer& peer, const SeenRequest& request) { peer.answer(201, request.body + request.headers.at("host")); });
+  server_.on("POST /b", [](Peer& peer, const SeenRequest& request) {
+    peer.answer(201, request.body + request.headers.at("host"));
+  });
   EXPECT_EQ(client_.call({.target = "/a"})->body, "first");
   const Result<Response> second = client_.call({.method = "POST", .target = "/b", .body = "text "});
   ASSERT_TRUE(second);
@@ -43,7 +47,8 @@ TEST_F(HttpClientTest, OneConnectionServesManyCalls) {
 TEST_F(HttpClientTest, AChunkedAnswerComesWholeHoweverItIsCut) {
   server_.on("GET /a", [](Peer& peer, const SeenRequest&) {
     const std::string answer =
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n1\r\n \r\n5\r\nworld\r\n0\r\nTrailer: x\r\n\r\n";
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n1\r\n "
+        "\r\n5\r\nworld\r\n0\r\nTrailer: x\r\n\r\n";
     for (const char c : answer) peer.send(std::string_view(&c, 1));
   });
   EXPECT_EQ(client_.call({.target = "/a"})->body, "hello world");
@@ -118,9 +123,10 @@ TEST_F(HttpClientTest, AnEngineThatHangsRunsIntoTheDeadline) {
 }
 
 TEST_F(HttpClientTest, GarbageIsAnErrorThatShowsIt) {
-  for (const std::string& garbage : {std::string("\x16\x03\x01 TLS?"), std::string("SSH-2.0-OpenSSH\r\n\r\n"), std::string(300'000, 'x'),
-                                     std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-                                     std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n")}) {
+  for (const std::string& garbage :
+       {std::string("\x16\x03\x01 TLS?"), std::string("SSH-2.0-OpenSSH\r\n\r\n"), std::string(300'000, 'x'),
+        std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n")}) {
     server_.on("GET /a", [garbage](Peer& peer, const SeenRequest&) {
       peer.send(garbage);
       peer.close();
@@ -165,7 +171,8 @@ TEST_F(HttpClientTest, AStreamedBodyIsSentInChunksAndTheAnswerComesPieceByPiece)
                     return ++pieces <= 10 ? std::string(100'000, 'b') : std::string();
                   }};
   std::string got;
-  const Result<Response> response = client_.stream(std::move(request), [&](std::string_view piece) { got += piece; }, {});
+  const Result<Response> response =
+      client_.stream(std::move(request), [&](std::string_view piece) { got += piece; }, {});
   ASSERT_TRUE(response) << response.error().message;
   EXPECT_EQ(got, "1000000 bytes");
 }
@@ -190,7 +197,9 @@ TEST_F(HttpClientTest, ARefusalBeforeTheWholeBodyWasReadIsHeard) {
 
 TEST_F(HttpClientTest, AFailingBodySourceEndsTheCallWithItsError) {
   server_.on("POST /a", 200, "x");
-  Request request{.method = "POST", .target = "/a", .source = []() -> Result<std::string> { return fail(ErrorCode::io, "no disk"); }};
+  Request request{.method = "POST", .target = "/a", .source = []() -> Result<std::string> {
+                    return fail(ErrorCode::io, "no disk");
+                  }};
   const Result<Response> response = client_.stream(std::move(request), [](std::string_view) {}, {});
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().message, "no disk");
@@ -226,7 +235,8 @@ class EngineCalls : public HttpClientTest {
 };
 
 TEST_F(EngineCalls, ANameThatIsTakenIsAConflict) {
-  server_.on("POST /containers/create?name=n", 409, R"({"message":"Conflict. The container name \"/n\" is already in use"})");
+  server_.on("POST /containers/create?name=n", 409,
+             R"({"message":"Conflict. The container name \"/n\" is already in use"})");
   ContainerConfig config;
   config.name = "n";
   const Result<std::string> id = engine_.create(config);
@@ -235,7 +245,8 @@ TEST_F(EngineCalls, ANameThatIsTakenIsAConflict) {
 }
 
 TEST_F(EngineCalls, AFullDiskIsNoSpaceNotABadRequest) {
-  server_.on("POST /containers/create", 500, R"({"message":"mkdir /var/lib/docker/overlay2/x: no space left on device"})");
+  server_.on("POST /containers/create", 500,
+             R"({"message":"mkdir /var/lib/docker/overlay2/x: no space left on device"})");
   const Result<std::string> id = engine_.create({});
   ASSERT_FALSE(id);
   EXPECT_EQ(id.error().code, ErrorCode::no_space);

@@ -110,8 +110,9 @@ TEST_F(ImageCalls, APullByDigestAndWithoutATagAskForOneImageOnly) {
 }
 
 TEST_F(ImageCalls, AnErrorInsideAPullThatBeganWellIsAnError) {
-  stream("POST /images/create", {R"({"status":"Pulling fs layer","id":"l1"})",
-                                 R"({"errorDetail":{"message":"toomanyrequests: You have reached your pull rate limit."},"error":"x"})"});
+  stream("POST /images/create",
+         {R"({"status":"Pulling fs layer","id":"l1"})",
+          R"({"errorDetail":{"message":"toomanyrequests: You have reached your pull rate limit."},"error":"x"})"});
   const Result<Image> image = engine().pull_image("python:3", progress_, stop_);
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().code, ErrorCode::unavailable);
@@ -143,8 +144,8 @@ TEST(PullRefused, TellsWhatToDo) {
   };
   const Case cases[] = {
       {404, "manifest for python:nosuch not found: manifest unknown: manifest unknown", ErrorCode::not_found, "tag"},
-      {404, "pull access denied for nosuch, repository does not exist or may require 'docker login': denied", ErrorCode::not_found,
-       "docker login"},
+      {404, "pull access denied for nosuch, repository does not exist or may require 'docker login': denied",
+       ErrorCode::not_found, "docker login"},
       {500, "Get https://reg/v2/: unauthorized: authentication required", ErrorCode::permission, "docker login reg"},
       {500, "Head https://reg: dial tcp: lookup reg: no such host", ErrorCode::unavailable, "network"},
       {429, "x", ErrorCode::unavailable, "limits pulls"},
@@ -165,10 +166,11 @@ TEST_F(ImageCalls, ABuildSendsTheContextAndPassesItsLinesOn) {
   const TempDir context;
   context.write("Dockerfile", "FROM scratch\n");
   context.write("a.txt", "content of a");
-  stream("POST /build", {R"({"stream":"Step 1/1 : FROM scratch\n"})", R"({"stream":" --"})", R"({"stream":"-> x\nSuccess"})",
-                         R"({"aux":{"ID":"sha256:abc"}})"});
+  stream("POST /build", {R"({"stream":"Step 1/1 : FROM scratch\n"})", R"({"stream":" --"})",
+                         R"({"stream":"-> x\nSuccess"})", R"({"aux":{"ID":"sha256:abc"}})"});
   server_.on("GET /images/t:1/json", 200, k_image);
-  const Result<Image> image = engine().build_image({.context = context.path(), .tag = "t:1", .network = "host"}, progress_, stop_);
+  const Result<Image> image =
+      engine().build_image({.context = context.path(), .tag = "t:1", .network = "host"}, progress_, stop_);
   ASSERT_TRUE(image) << image.error().message;
   EXPECT_THAT(lines_, ElementsAre("Step 1/1 : FROM scratch", " ---> x", "Success"));
   EXPECT_EQ(last().target, "/build?version=1&rm=1&forcerm=1&dockerfile=Dockerfile&t=t%3A1&networkmode=host");
@@ -198,7 +200,8 @@ TEST_F(ImageCalls, AFailedBuildCarriesItsLastLines) {
   context.write("Dockerfile", "FROM scratch\n");
   std::vector<std::string> lines;
   for (int i = 1; i <= 30; ++i) lines.push_back(fmt::format(R"({{"stream":"line {}\n"}})", i));
-  lines.push_back(R"({"errorDetail":{"code":1,"message":"The command '/bin/sh -c false' returned a non-zero code: 1"},"error":"x"})");
+  lines.push_back(
+      R"({"errorDetail":{"code":1,"message":"The command '/bin/sh -c false' returned a non-zero code: 1"},"error":"x"})");
   stream("POST /build", lines);
   const Result<Image> image = engine().build_image({.context = context.path(), .tag = "t:1"}, progress_, stop_);
   ASSERT_FALSE(image);
@@ -212,8 +215,11 @@ TEST_F(ImageCalls, AFailedBuildCarriesItsLastLines) {
 TEST_F(ImageCalls, ABaseImageThatIsNotThereIsNotFound) {
   const TempDir context;
   context.write("Dockerfile", "FROM nosuch\n");
-  stream("POST /build", {R"({"errorDetail":{"message":"pull access denied for nosuch, repository does not exist or may require"},"error":"x"})"});
-  EXPECT_EQ(engine().build_image({.context = context.path(), .tag = "t:1"}, {}, stop_).error().code, ErrorCode::not_found);
+  stream(
+      "POST /build",
+      {R"({"errorDetail":{"message":"pull access denied for nosuch, repository does not exist or may require"},"error":"x"})"});
+  EXPECT_EQ(engine().build_image({.context = context.path(), .tag = "t:1"}, {}, stop_).error().code,
+            ErrorCode::not_found);
 }
 
 TEST(JsonLines, CutAnywhereGiveTheSameAndOverlongOnesAreDropped) {
@@ -267,7 +273,8 @@ TEST(CreateBody, LeavesTheImagesCommandAloneWhenNothingIsGiven) {
 TEST(CreateBody, UsesTheLogDriverThatTheEngineHas) {
   EXPECT_THAT(create_body({}, {.local_log_driver = false}),
               HasSubstr(R"("LogConfig":{"Config":{"max-file":"5","max-size":"20m"},"Type":"json-file"})"));
-  EXPECT_THAT(create_body({}, {.podman = true}), HasSubstr(R"("LogConfig":{"Config":{"max-size":"20m"},"Type":"json-file"})"));
+  EXPECT_THAT(create_body({}, {.podman = true}),
+              HasSubstr(R"("LogConfig":{"Config":{"max-size":"20m"},"Type":"json-file"})"));
 }
 
 std::string decoded(const Result<std::optional<std::string>>& header) {
@@ -288,12 +295,14 @@ TEST(RegistryOf, ReadsTheHostOfAReference) {
 
 TEST(RegistryCredentials, ComeFromTheConfigFile) {
   const TempDir folder;
-  folder.write("config.json", fmt::format(R"({{"auths":{{"https://gcr.io/v2/":{{"auth":"{}"}},"https://index.docker.io/v1/":)"
-                                          R"({{"identitytoken":"tok"}},"empty.example":{{}}}}}})",
-                                          to_base64("me:se:cret")));
+  folder.write("config.json",
+               fmt::format(R"({{"auths":{{"https://gcr.io/v2/":{{"auth":"{}"}},"https://index.docker.io/v1/":)"
+                           R"({{"identitytoken":"tok"}},"empty.example":{{}}}}}})",
+                           to_base64("me:se:cret")));
   const RegistryAuth auth(folder.path());
   EXPECT_EQ(decoded(auth.for_pull("gcr.io/p/i")), R"({"password":"se:cret","serveraddress":"gcr.io","username":"me"})");
-  EXPECT_EQ(decoded(auth.for_pull("python")), R"({"identitytoken":"tok","serveraddress":"https://index.docker.io/v1/"})");
+  EXPECT_EQ(decoded(auth.for_pull("python")),
+            R"({"identitytoken":"tok","serveraddress":"https://index.docker.io/v1/"})");
   EXPECT_EQ(decoded(auth.for_pull("empty.example/i")), "");
   EXPECT_EQ(decoded(auth.for_pull("other.example/i")), "");
   EXPECT_THAT(decoded(auth.for_build()), HasSubstr("se:cret"));
@@ -339,11 +348,14 @@ TEST_F(Helper, ThatKnowsNothingMeansAPullWithoutCredentials) {
 }
 
 TEST_F(Helper, ThatFailsIsNamedAndItsSecretIsNot) {
-  const Result<std::optional<std::string>> failed = with_helper("echo 'keychain is locked' >&2; exit 2").for_pull("gcr.io/p/i");
+  const Result<std::optional<std::string>> failed =
+      with_helper("echo 'keychain is locked' >&2; exit 2").for_pull("gcr.io/p/i");
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::permission);
-  EXPECT_THAT(failed.error().message, HasSubstr("docker-credential-fake gives no credentials for gcr.io: keychain is locked"));
-  const Result<std::optional<std::string>> garbled = with_helper("echo '{\"Secret\":\"hunter2\"'").for_pull("gcr.io/p/i");
+  EXPECT_THAT(failed.error().message,
+              HasSubstr("docker-credential-fake gives no credentials for gcr.io: keychain is locked"));
+  const Result<std::optional<std::string>> garbled =
+      with_helper("echo '{\"Secret\":\"hunter2\"'").for_pull("gcr.io/p/i");
   ASSERT_FALSE(garbled);
   EXPECT_THAT(garbled.error().message, Not(HasSubstr("hunter2")));
 }

@@ -81,7 +81,8 @@ TEST_F(Locate, DescribesTheEngineItFound) {
 }
 
 TEST_F(Locate, TheVersionIsTheLowerOfBothAndBounded) {
-  const std::pair<const char*, const char*> table[] = {{"1.40", "1.40"}, {"1.47", "1.47"}, {"1.53", "1.47"}, {"1.100", "1.47"}};
+  const std::pair<const char*, const char*> table[] = {
+      {"1.40", "1.40"}, {"1.47", "1.47"}, {"1.53", "1.47"}, {"1.100", "1.47"}};
   for (const auto& [offered, settled] : table) {
     FakeEngineServer server;
     answer_ping(server, offered);
@@ -233,8 +234,8 @@ TEST(EndpointText, IsReadInAllItsForms) {
   EXPECT_EQ(parse_endpoint("tcp://[::1]:99")->host, "::1");
   EXPECT_EQ(parse_endpoint("tcp://[::1]:99")->port, "99");
   EXPECT_EQ(parse_endpoint("http://host:1/")->host, "host");
-  for (const char* wrong : {"", "ssh://me@host", "https://host", "npipe:////./pipe/docker", "unix://relative", "tcp://", "tcp://:1",
-                            "tcp://host:port", "tcp://[::1", "/var/run/docker.sock"}) {
+  for (const char* wrong : {"", "ssh://me@host", "https://host", "npipe:////./pipe/docker", "unix://relative", "tcp://",
+                            "tcp://:1", "tcp://host:port", "tcp://[::1", "/var/run/docker.sock"}) {
     const Result<docker::Endpoint> parsed = parse_endpoint(wrong);
     ASSERT_FALSE(parsed) << wrong;
     EXPECT_EQ(parsed.error().code, ErrorCode::invalid_input);
@@ -243,8 +244,9 @@ TEST(EndpointText, IsReadInAllItsForms) {
 }
 
 TEST(EndpointText, ASocketPathThatIsTooLongIsSaidSo) {
-  const Result<sys::Fd> connected = docker::connect_to(
-      {.address = "unix://long", .path = "/" + std::string(200, 'x'), .host = {}, .port = {}}, std::chrono::steady_clock::now() + 1s);
+  const Result<sys::Fd> connected =
+      docker::connect_to({.address = "unix://long", .path = "/" + std::string(200, 'x'), .host = {}, .port = {}},
+                         std::chrono::steady_clock::now() + 1s);
   ASSERT_FALSE(connected);
   EXPECT_EQ(connected.error().code, ErrorCode::invalid_input);
 }

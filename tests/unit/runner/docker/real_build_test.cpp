@@ -14,15 +14,18 @@ using ::testing::StartsWith;
 class RealBuild : public DockerFixture {
  protected:
   Result<runner::Image> build(const test::TempDir& context) {
-    return engine_->build_image({.context = context.path(), .tag = "mlpipe-test/built"},
-                                [this](std::string_view line) { lines_.emplace_back(line); }, stop_);
+    return engine_->build_image(
+        {.context = context.path(), .tag = "mlpipe-test/built"},
+        [this](std::string_view line) { lines_.emplace_back(line); }, stop_);
   }
   std::vector<std::string> lines_;
 };
 
 TEST_F(RealBuild, SendsWhatDockerignoreLeaves) {
   const test::TempDir context;
-  context.write("Dockerfile", "FROM mlpipe-test/busybox\nCOPY . /work/\nCMD [\"sh\", \"-c\", \"cd /work; ls -A; ls -A data; cat link\"]\n");
+  context.write(
+      "Dockerfile",
+      "FROM mlpipe-test/busybox\nCOPY . /work/\nCMD [\"sh\", \"-c\", \"cd /work; ls -A; ls -A data; cat link\"]\n");
   context.write(".dockerignore", "data/*\n!data/keep.txt\n*.secret\nDockerfile\n.dockerignore\n");
   context.write("a.txt", "content of a\n");
   context.write("b.secret", "no");
@@ -44,8 +47,8 @@ TEST_F(RealBuild, SendsWhatDockerignoreLeaves) {
 TEST_F(RealBuild, AFailingStepGivesItsOutputInTheError) {
   const test::TempDir context;
   context.write("Dockerfile", "FROM mlpipe-test/busybox\nRUN echo the reason is here; exit 4\n");
-  const Result<runner::Image> image = engine_->build_image(
-      {.context = context.path(), .tag = "mlpipe-test/failed", .network = "none"}, {}, stop_);
+  const Result<runner::Image> image =
+      engine_->build_image({.context = context.path(), .tag = "mlpipe-test/failed", .network = "none"}, {}, stop_);
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().code, ErrorCode::invalid_input);
   EXPECT_THAT(image.error().message, HasSubstr("the reason is here"));

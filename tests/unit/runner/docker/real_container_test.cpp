@@ -104,7 +104,8 @@ TEST_F(RealContainer, ASleepThatHandlesNoSignalEndsAtOnceThanksToInit) {
   const std::string id = create(config({"sleep", "60"}));
   CollectingLog log;
   const auto start = std::chrono::steady_clock::now();
-  const Result<> ran = engine_->run(id, log, [&] { stop_.request(sys::StopSignal::Level::graceful); }, stop_);
+  const Result<> ran = engine_->run(
+      id, log, [&] { stop_.request(sys::StopSignal::Level::graceful); }, stop_);
   ASSERT_TRUE(ran) << ran.error().message;
   EXPECT_LT(seconds_since(start), 8.0);
   EXPECT_EQ(engine_->inspect(id)->exit_code, 143);
@@ -207,7 +208,8 @@ TEST_F(RealContainer, MountsTmpfsShmUserAndEnvironmentArriveInside) {
   std::filesystem::permissions(folder.path() / "out", std::filesystem::perms::all);
   runner::ContainerConfig wanted = shell(
       "cat /in/a.txt; echo -n x > /out/b; echo no > /in/c 2>/dev/null && echo wrote; id -u; pwd; echo $COLOUR;"
-      "echo '#!/bin/sh' > /scratch/s; echo 'echo ran' >> /scratch/s; chmod +x /scratch/s 2>/dev/null || /bin/busybox chmod +x /scratch/s;"
+      "echo '#!/bin/sh' > /scratch/s; echo 'echo ran' >> /scratch/s; chmod +x /scratch/s 2>/dev/null || /bin/busybox "
+      "chmod +x /scratch/s;"
       "/scratch/s; df -k /dev/shm | tail -1 | grep -c 131072; grep NoNewPrivs /proc/self/status");
   wanted.mounts.push_back({.source = folder.path() / "in", .target = "/in", .read_only = true});
   wanted.mounts.push_back({.source = folder.path() / "out", .target = "/out", .read_only = false});
@@ -287,7 +289,8 @@ TEST_F(RealContainer, EntrypointReplacesAndCommandIsItsArguments) {
 TEST_F(RealContainer, AStrangerRemovingItEndsTheRunAndInspectSaysGone) {
   const std::string id = create(shell("sleep 60"));
   CollectingLog log;
-  const Result<> ran = engine_->run(id, log, [&] { ASSERT_TRUE(engine_->remove(id)); }, stop_);
+  const Result<> ran = engine_->run(
+      id, log, [&] { ASSERT_TRUE(engine_->remove(id)); }, stop_);
   EXPECT_TRUE(ran || ran.error().code == ErrorCode::unavailable) << ran.error().message;
   const Result<ContainerState> state = engine_->inspect(id);
   ASSERT_FALSE(state);
@@ -337,7 +340,8 @@ TEST_F(RealContainer, TwoContainersShareANetworkNamespace) {
   server.network = "container:" + host;
   const std::string serving = create(server);
   ASSERT_TRUE(engine_->start(serving));
-  runner::ContainerConfig client = shell("for i in $(seq 1 100); do nc 127.0.0.1 4242 && exit 0; sleep 0.05; done; exit 1");
+  runner::ContainerConfig client =
+      shell("for i in $(seq 1 100); do nc 127.0.0.1 4242 && exit 0; sleep 0.05; done; exit 1");
   client.network = "container:" + host;
   const Outcome outcome = run(client);
   EXPECT_EQ(outcome.out, "hello\n") << outcome.err;
@@ -361,7 +365,8 @@ TEST_F(RealContainer, JoiningAnEndedSandboxIsAClearFailure) {
 }
 
 TEST_F(RealContainer, FollowGivesTheWholeLogOfARunningContainer) {
-  const std::string id = create(shell("seq 1 1000; echo half >&2; while [ ! -e /go ]; do sleep 0.05; done; seq 1001 2000; exit 3"));
+  const std::string id =
+      create(shell("seq 1 1000; echo half >&2; while [ ! -e /go ]; do sleep 0.05; done; seq 1001 2000; exit 3"));
   ASSERT_TRUE(engine_->start(id));
   CollectingLog log;
   std::jthread releaser([&] {

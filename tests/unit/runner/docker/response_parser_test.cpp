@@ -8,7 +8,8 @@ namespace mlpipe::runner::docker {
 namespace {
 
 constexpr std::string_view k_chunked =
-    "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\nb\r\nefghijklmno\r\n0\r\n\r\n";
+    "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nTransfer-Encoding: "
+    "chunked\r\n\r\n4\r\nabcd\r\nb\r\nefghijklmno\r\n0\r\n\r\n";
 
 TEST(ResponseParser, EverySplitOfAChunkedAnswerGivesTheSame) {
   for (std::size_t cut = 0; cut <= k_chunked.size(); ++cut) {
@@ -36,7 +37,8 @@ TEST(ResponseParser, EndAtEveryPlaceIsDoneOrCutShort) {
 }
 
 TEST(ResponseParser, AHijackedAnswerLeavesWhatFollowsForEverySplit) {
-  const std::string answer = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\1\0raw \r\n\r\n bytes";
+  const std::string answer =
+      "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\1\0raw \r\n\r\n bytes";
   const std::size_t head = answer.find("\r\n\r\n") + 4;
   for (std::size_t cut = 0; cut <= answer.size(); ++cut) {
     ResponseParser parser(ResponseParser::Kind::hijacked);

@@ -18,11 +18,13 @@ std::string frame(int stream, const std::string& bytes) {
   return head + bytes;
 }
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 TEST(StreamDemultiplexer, SplitsAnywhereGiveTheSame) {
-  const std::string stream = frame(1, "hello ") + frame(2, std::string("e\0\xff", 3)) + frame(1, "") + frame(1, std::string(300, 'x')) +
-                             frame(2, "\n");
+  const std::string stream = frame(1, "hello ") + frame(2, std::string("e\0\xff", 3)) + frame(1, "") +
+                             frame(1, std::string(300, 'x')) + frame(2, "\n");
   for (std::size_t first = 0; first <= stream.size(); ++first) {
     for (const std::size_t second : {first, first + 1, first + 7, stream.size()}) {
       const std::size_t end = std::min(second, stream.size());
@@ -50,7 +52,10 @@ TEST(StreamDemultiplexer, OneByteAtATimeGivesTheSame) {
 TEST(StreamDemultiplexer, AHugeFrameIsPassedOnAsItComes) {
   CollectingLog log;
   StreamDemultiplexer demultiplexer(log);
-  ASSERT_TRUE(demultiplexer.feed(bytes_of(std::string_view("\1\0\0\0\xff\xff\xff\xff" "abc", 11))));
+  ASSERT_TRUE(
+      demultiplexer.feed(bytes_of(std::string_view("\1\0\0\0\xff\xff\xff\xff"
+                                                   "abc",
+                                                   11))));
   EXPECT_EQ(log.out(), "abc");
   EXPECT_FALSE(demultiplexer.at_frame_boundary());
 }
