@@ -54,9 +54,9 @@ Value data_value(const engine::TaskData& data) {
   return Value::Struct{{"parameters", std::move(parameters)}, {"artifacts", std::move(artifacts)}};
 }
 
-Value attempt_value(const RunRow& run, const AttemptRow& attempt, WallTime now) {
+Value attempt_value(const RunRow& run, const TaskRow& task, const AttemptRow& attempt, WallTime now) {
   Value::Struct value{{"attempt", attempt.number}, {"state", attempt.state}, {"container", attempt.container}};
-  if (has_exit_code(attempt)) value.emplace("exit_code", attempt.exit_code);
+  if (has_exit_code(task, attempt)) value.emplace("exit_code", attempt.exit_code);
   if (attempt.oom_killed) value.emplace("oom_killed", true);
   add_text(value, "message", attempt.message);
   add_text(value, "hint", attempt.hint);
@@ -145,8 +145,8 @@ std::optional<milliseconds> duration_of(const RunRow& run, const AttemptRow& att
   return between(*begin, now);
 }
 
-bool has_exit_code(const AttemptRow& attempt) {
-  return attempt.finished &&
+bool has_exit_code(const TaskRow& task, const AttemptRow& attempt) {
+  return !task.image.empty() && attempt.finished &&
          (attempt.exit_code != 0 || attempt.state == "succeeded" || attempt.state == "output_missing");
 }
 
@@ -177,7 +177,7 @@ Value::Struct value_of(const RunRow& run, WallTime now) {
 
 Value::Struct value_of(const RunRow& run, const TaskRow& task, WallTime now) {
   Value::List attempts;
-  for (const AttemptRow& attempt : task.attempts) attempts.push_back(attempt_value(run, attempt, now));
+  for (const AttemptRow& attempt : task.attempts) attempts.push_back(attempt_value(run, task, attempt, now));
   Value::Struct value{{"task", task.path},
                       {"state", engine::to_string(task.state)},
                       {"component", task.component},

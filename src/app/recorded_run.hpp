@@ -34,8 +34,8 @@ std::optional<std::chrono::milliseconds> duration_of(const metadata::RunRow& run
 std::optional<std::chrono::milliseconds> duration_of(const metadata::RunRow& run, const metadata::AttemptRow& attempt,
                                                      WallTime now);
 
-// Did the attempt end with an exit code worth telling?
-bool has_exit_code(const metadata::AttemptRow& attempt);
+// Did the attempt end with an exit code worth telling? An importer has none.
+bool has_exit_code(const metadata::TaskRow& task, const metadata::AttemptRow& attempt);
 
 // JSON forms; docs/json.md.
 Value::Struct value_of(const metadata::RunRow& run, WallTime now);

@@ -60,7 +60,8 @@ std::string tasks_text(const RunRow& run, const std::vector<TaskRow>& tasks, con
     if (remark.empty() && last != nullptr) remark = last->message;
     table.add({printable(task.path), Cell(std::string(engine::to_string(task.state)), style_of(task.state)),
                last != nullptr ? std::to_string(task.attempts.size()) : "", duration ? duration_text(*duration) : "",
-               last != nullptr && has_exit_code(*last) ? std::to_string(last->exit_code) : "", printable(remark)});
+               last != nullptr && has_exit_code(task, *last) ? std::to_string(last->exit_code) : "",
+               printable(remark)});
   }
   return table.render(console.color, 0, console.columns);
 }

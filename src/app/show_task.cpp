@@ -46,7 +46,7 @@ std::string attempts_text(const RunRow& run, const TaskRow& task, const Console&
   for (const AttemptRow& attempt : task.attempts) {
     const auto duration = duration_of(run, attempt, console.clock.wall());
     text += fmt::format("  {}  {}", attempt.number, attempt.state);
-    if (has_exit_code(attempt)) text += fmt::format(", exit code {}", attempt.exit_code);
+    if (has_exit_code(task, attempt)) text += fmt::format(", exit code {}", attempt.exit_code);
     if (attempt.started) text += ", started " + to_local_time_text(*attempt.started);
     if (attempt.started && attempt.running) text += ", ran after " + duration_text(*attempt.running - *attempt.started);
     if (duration) text += (attempt.finished ? ", took " : ", for ") + duration_text(*duration);

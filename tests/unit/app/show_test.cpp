@@ -56,6 +56,18 @@ TEST_F(Show, ARunThatHasOnlyBegun) {
   expect_golden("show_begun.txt", out, root);
 }
 
+TEST_F(Show, AnImporterHasNoExitCode) {
+  auto spec = test::make_spec("p", {"raw"});
+  spec->components[1].implementation = spec::ImporterSpec{};
+  test::RunWriter run(record(), test::start_of("r1"), std::move(spec));
+  run.succeed("raw");
+  ASSERT_EQ(show_it(), ExitCode::succeeded);
+  EXPECT_THAT(out, AllOf(HasSubstr("raw   succeeded"), Not(HasSubstr("EXIT"))));
+  out.clear();
+  ASSERT_EQ(show_it("latest", "raw", true), ExitCode::succeeded);
+  EXPECT_THAT(out, Not(HasSubstr("exit_code")));
+}
+
 TEST_F(Show, AnUnknownRunOrTaskIsWrongUsageWithTheNearestName) {
   write_full_run(record());
   EXPECT_EQ(show_it("prices-20260202-024000-ab13"), ExitCode::usage);
