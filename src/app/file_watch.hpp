@@ -15,14 +15,16 @@ class FileWatch final {
   FileWatch();
 
   // Watches writes to the file, or to the files in the folder, at `path`; also when a writer closes one, as the system
-  // does for a process that was killed. Nothing happens when there is none yet: ask again later.
+  // does for a process that was killed. Where there is none yet, wait() returns when something comes into being on the
+  // way to it: then add it again.
   void add(const std::filesystem::path& path);
-  // Returns soon after something changed, at most `limit` later.
-  void wait(std::chrono::milliseconds limit);
+  // Returns soon after something changed, at most `limit` later; whether something did.
+  bool wait(std::chrono::milliseconds limit);
 
  private:
   sys::Fd events_;
   std::set<std::filesystem::path> watched_;
+  std::set<std::filesystem::path> folders_;  // watched for what is not there yet
 };
 
 }  // namespace mlpipe::app

@@ -19,7 +19,9 @@ namespace {
 using artifact::LogFilter;
 using metadata::RunRow;
 
-// Where inotify tells nothing (a network file system): looked at again after this.
+// A change of the record is told when it is written, which is some time before it can be read (it is synced first). So after
+// a change we look again soon, then less and less often; no more than this where inotify tells nothing (a network file system).
+constexpr std::chrono::milliseconds k_shortest_wait{50};
 constexpr std::chrono::milliseconds k_longest_wait{2000};
 
 // The log of one attempt, as far as it was printed.
@@ -90,11 +92,12 @@ class LogPrinter final {
     watch.add(root_.run_lock("").parent_path());
     set_prefix_width(history);
     begin_with_latest(history);
+    std::chrono::milliseconds limit = k_shortest_wait;
     while (true) {
       const bool last = history.ended() || asked_attempt_ended(history);
       if (Result<> printed = print_open(history, watch); !printed) return printed;
       if (last || !wanted_) return {};
-      watch.wait(k_longest_wait);
+      limit = watch.wait(limit) ? k_shortest_wait : std::min(2 * limit, k_longest_wait);
       if (Result<> read = history.read(); !read) return read;
     }
   }
