@@ -10,8 +10,9 @@
 
 namespace mlpipe::engine {
 
-// Everything that tasks share is a dimension with a limit: slots (--jobs), cpu, memory, gpu, then the pools in the spec's order.
-// Amounts are whole numbers, so that what is taken and given back leaves nothing behind: cpu in millionths of a core.
+// Everything that tasks share is a dimension with a limit: slots (--jobs), cpu, memory, gpu, then the pools in the
+// spec's order. Amounts are whole numbers, so that what is taken and given back leaves nothing behind: cpu in
+// millionths of a core.
 constexpr std::size_t k_slots = 0, k_cpu = 1, k_memory = 2, k_gpu = 3, k_first_pool = 4;
 
 constexpr std::int64_t k_unlimited = std::numeric_limits<std::int64_t>::max();

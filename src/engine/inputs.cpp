@@ -54,7 +54,8 @@ Result<Value> of_task(const Run& run, const spec::Reference& reference) {
   const Output output = output_of(run, *task, reference.path[3]);
   if (output.parameter != nullptr && reference.path.size() == 4) return *output.parameter;
   if (output.parameter != nullptr) {
-    return fail(ErrorCode::invalid_input, "{}: '{}' is a parameter, not an artifact", to_string(reference), reference.path[3]);
+    return fail(ErrorCode::invalid_input, "{}: '{}' is a parameter, not an artifact", to_string(reference),
+                reference.path[3]);
   }
   if (output.artifact != nullptr) return of_artifact(*output.artifact, reference);
   return no_such_output(run, *task, reference.path[3]);

@@ -20,8 +20,10 @@ class Loop final {
       if (Result<> done = carry_out_turn(); !done) return Failure(std::move(done).error());
       if (run_.finished()) break;
       events = runner_.wait(wake_up_time());
-      for (const Event& event : events) take_in(event);
-      refresh_if_due();
+      const MonotonicTime now = clock_.now();
+      const WallTime wall = clock_.wall();
+      for (const Event& event : events) take_in(event, now, wall);
+      refresh_if_due(now);
     }
     if (Result<> done = finish(); !done) return Failure(std::move(done).error());
     reporter_.run_finished(run_);
@@ -60,9 +62,9 @@ class Loop final {
     }
   }
 
-  void take_in(const Event& event) {
+  void take_in(const Event& event, MonotonicTime now, WallTime wall) {
     if (const auto* progress = std::get_if<Progress>(&event)) return reporter_.progress(run_, *progress);
-    run_.apply(event, clock_.now(), clock_.wall());
+    run_.apply(event, now, wall);
     if (std::holds_alternative<Interrupted>(event)) {
       reporter_.notice(run_,
                        ++interrupts_ == 1 ? "stopping what runs; interrupt again to kill it" : "killing what runs");
@@ -76,14 +78,13 @@ class Loop final {
     return deadline ? deadline : refresh;
   }
 
-  void refresh_if_due() {
-    const MonotonicTime now = clock_.now();
+  void refresh_if_due(MonotonicTime now) {
     if (const std::optional<MonotonicTime> due = reporter_.next_refresh(); due && *due <= now)
       reporter_.refresh(run_, now);
   }
 
-  // Without a record the run cannot go on: kills what the runner has under way and waits for it. `not_done` are this turn's
-  // effects; what they would have started was never handed over.
+  // Without a record the run cannot go on: kills what the runner has under way and waits for it. `not_done` are this
+  // turn's effects; what they would have started was never handed over.
   void give_up(const std::vector<Run::Effect>& not_done, const Error& error) {
     reporter_.notice(run_, fmt::format("{}; killing what runs, the run can be resumed", error.message));
     std::vector<AttemptId> under_way;

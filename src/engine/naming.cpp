@@ -10,13 +10,11 @@ namespace mlpipe::engine {
 namespace {
 
 constexpr std::string_view k_prefix = "mlpipe-";
-constexpr std::size_t k_hash_length = 12;
+constexpr std::size_t k_hash_length = 8;
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
-
-bool is_plain(std::string_view text) { return std::all_of(text.begin(), text.end(), is_name_character); }
 
 std::string with_safe_characters(std::string_view text) {
   std::string safe(text);
@@ -27,16 +25,11 @@ std::string with_safe_characters(std::string_view text) {
 
 }  // namespace
 
-std::string container_name(std::string_view run_id, std::string_view task_path, int attempt) {
+std::string container_name(std::string_view root, std::string_view run_id, std::string_view task_path, int attempt) {
   const std::string number = fmt::format("-{}", attempt);
-  // Read from the right: the attempt has no "-", nor has the task here, so what remains is the run.
-  if (is_plain(run_id) && is_plain(task_path) && task_path.find('-') == std::string_view::npos &&
-      k_prefix.size() + run_id.size() + 1 + task_path.size() + number.size() <= k_max_container_name) {
-    return fmt::format("{}{}-{}{}", k_prefix, run_id, task_path, number);
-  }
-  // The length in front keeps ("a", "b/c") and ("a/b", "c") apart.
+  // The lengths in front keep ("a", "b/c") and ("a/b", "c") apart.
   const std::string hash =
-      sha256_hex(fmt::format("{}:{}/{}", run_id.size(), run_id, task_path)).substr(0, k_hash_length);
+      sha256_hex(fmt::format("{}:{}{}:{}/{}", root.size(), root, run_id.size(), run_id, task_path)).substr(0, k_hash_length);
   const std::size_t room = k_max_container_name - k_prefix.size() - 1 - 1 - hash.size() - number.size();
   // Both parts keep something to be recognised by.
   const std::size_t task_room = std::max(room / 2, room - std::min(room, run_id.size()));

@@ -92,8 +92,8 @@ void ReadyQueue::release(TaskId task) {
   for (const Amount& each : demand) held_since_[each.dimension] -= each.amount;
 }
 
-// Lines whose first task comes before the one that started, and which do not fit, were overtaken. The first of those that were
-// overtaken too often gets the reservation.
+// Lines whose first task comes before the one that started, and which do not fit, were overtaken. The first of those
+// that were overtaken too often gets the reservation.
 void ReadyQueue::count_overtaken(Key started) {
   if (lines_.size() == 1) return;
   Key first = 0;

@@ -11,11 +11,12 @@ namespace mlpipe::engine {
 
 // The tasks that are ready, and what those under way hold of the limits.
 //
-// Order: longest path to an end first (Plan::rank), then the order of the file. A task that does not fit now lets smaller ones
-// go ahead, but not for ever: tasks with the same demand stand in one line, and when the line's first has been overtaken
-// k_most_overtakes times, what it needs is reserved. From then on nothing starts, whatever its rank, that would take any of what
-// the reservation needs, beside what is held by tasks that were under way already. So the line's first starts at the
-// latest when those have ended. One reservation at a time; it ends when the line's first starts.
+// Order: longest path to an end first (Plan::rank), then the order of the file. A task that does not fit now lets
+// smaller ones go ahead, but not for ever: tasks with the same demand stand in one line, and when the line's first
+// has been overtaken k_most_overtakes times, what it needs is reserved. From then on nothing starts, whatever its
+// rank, that would take any of what the reservation needs, beside what is held by tasks that were under way already.
+// So the line's first starts at the latest when those have ended. One reservation at a time; it ends when the line's
+// first starts.
 //
 // Cost: next() looks at each line that is not empty; the lines are few, for most tasks share a few settings.
 class ReadyQueue final {

@@ -7,8 +7,8 @@
 
 namespace mlpipe::plan {
 
-// Calls `visit(task, output)` for every task that `spec` names: in its arguments and its condition, with the output it reads,
-// and in `after`, with an empty output. In that order, repeated as often as named.
+// Calls `visit(task, output)` for every task that `spec` names: in its arguments and its condition, with the output
+// it reads, and in `after`, with an empty output. In that order, repeated as often as named.
 void for_each_reference(const spec::TaskSpec& spec,
                         const std::function<void(std::string_view task, std::string_view output)>& visit);
 

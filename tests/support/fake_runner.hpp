@@ -41,8 +41,8 @@ inline Script lasting(std::chrono::milliseconds time) {
   return script;
 }
 
-// Carries out scripts in the time of a FakeClock, which wait() moves on. The script of an attempt is what `script` gives for it;
-// by default each attempt succeeds after a second.
+// Carries out scripts in the time of a FakeClock, which wait() moves on. The script of an attempt is what `script`
+// gives for it; by default each attempt succeeds after a second.
 class FakeRunner final : public engine::TaskRunner {
  public:
   explicit FakeRunner(FakeClock& clock) : clock_(clock) {}

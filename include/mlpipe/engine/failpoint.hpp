@@ -15,14 +15,16 @@ struct Failpoint {
   std::string name;
   Action action = Action::none;
 
-  // Called where the program passes the place `here`. When that is this failpoint: kill9 and abort end the process, sleep
-  // blocks for a minute (for a test that kills from outside), eio gives an io error. Any thread; costs nothing when none.
+  // Called where the program passes the place `here`. When that is this failpoint: kill9 and abort end the process,
+  // sleep blocks for a minute (for a test that kills from outside), eio gives an io error. Any thread; costs nothing
+  // when none.
   Result<> pass(std::string_view here) const;
   bool armed() const { return action != Action::none; }
 };
 
-// The failpoints of the engine: "before_record.<state>", "after_record.<state>", "after_effects.<state>" for each state a task can
-// come to, passed once for every state among a turn's transitions; "before_finish" and "after_finish" about the run's end.
+// The failpoints of the engine: "before_record.<state>", "after_record.<state>", "after_effects.<state>" for each
+// state a task can come to, passed once for every state among a turn's transitions; "before_finish" and
+// "after_finish" about the run's end.
 std::vector<std::string> failpoint_names();
 
 // Reads "<name>:<action>", where `names` are all there are; "" is none.

@@ -16,8 +16,9 @@
 
 namespace mlpipe::engine {
 
-// fail_fast: once a task has failed, what runs may end, and nothing starts but tasks that run whatever happened before them
-// (TriggerStrategy::all_completed); the rest is cancelled. keep_going: only what depends on the failed task is skipped.
+// fail_fast: once a task has failed, what runs may end, and nothing starts but tasks that run whatever happened
+// before them (TriggerStrategy::all_completed); the rest is cancelled. keep_going: only what depends on the failed
+// task is skipped.
 enum class FailurePolicy { fail_fast, keep_going };
 
 struct RunOptions {
@@ -29,8 +30,8 @@ struct RunOptions {
   std::string run_root;            // ${{ run.root }}
 };
 
-// The state of one run: pure, no I/O, no clock of its own. The loop (run_to_end) gives it events and times; it answers with
-// transitions to record and, after those are durable, effects to carry out. Loop thread only.
+// The state of one run: pure, no I/O, no clock of its own. The loop (run_to_end) gives it events and times; it
+// answers with transitions to record and, after those are durable, effects to carry out. Loop thread only.
 class Run final {
  public:
   struct Start { AttemptRequest request; };
@@ -60,7 +61,8 @@ class Run final {
   // ---- What reporters and callers read ----
   const plan::Plan& plan() const;
   const RunOptions& options() const;
-  // running until finished(). Then cancelled when cancel() was called and a task was cancelled; else failed when one failed.
+  // running until finished(). Then cancelled when cancel() was called and a task was cancelled; else failed when one
+  // failed.
   RunState state() const;
   TaskState state(TaskId id) const;
   int attempt(TaskId id) const;  // of the latest attempt, 0 before the first

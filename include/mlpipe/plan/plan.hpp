@@ -48,7 +48,8 @@ class Plan final {
  private:
   friend class PlanBuilder;
   friend Result<> select(Plan& plan, const Selection& selection);
-  std::span<const TaskId> slice(const std::vector<TaskId>& edges, const std::vector<std::uint32_t>& begin, TaskId id) const {
+  std::span<const TaskId> slice(const std::vector<TaskId>& edges, const std::vector<std::uint32_t>& begin,
+                                TaskId id) const {
     return std::span(edges).subspan(begin[index(id)], begin[index(id) + 1] - begin[index(id)]);
   }
 

@@ -16,9 +16,9 @@ struct Selection {
   bool empty() const { return from.empty() && until.empty() && only.empty(); }
 };
 
-// Leaves all other tasks out of `plan`: the engine skips them ("not selected"), and an order (`after`) to one of them counts
-// as kept. A chosen task that reads an output of a task left out cannot run: invalid_input that lists all such pairs.
-// Unknown task names: invalid_input that lists all of them. On an Error the plan is as it was.
+// Leaves all other tasks out of `plan`: the engine skips them ("not selected"), and an order (`after`) to one of them
+// counts as kept. A chosen task that reads an output of a task left out cannot run: invalid_input that lists all such
+// pairs. Unknown task names: invalid_input that lists all of them. On an Error the plan is as it was.
 Result<> select(Plan& plan, const Selection& selection);
 
 }  // namespace mlpipe::plan

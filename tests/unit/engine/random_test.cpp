@@ -77,7 +77,8 @@ Script random_script(unsigned seed, AttemptId id) {
   return script;
 }
 
-// Watches one run from outside: knows what is under way, from what the runner was told, and nothing of the engine's own counts.
+// Watches one run from outside: knows what is under way, from what the runner was told, and nothing of the engine's
+// own counts.
 class Watch final {
  public:
   Watch(const plan::Plan& plan, const Limits& limits, const test::FakeRecord& record)

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deadlines.hpp"
+#include "mlpipe/engine/run.hpp"
+#include "ready_queue.hpp"
+
+namespace mlpipe::engine {
+
+// For tasks that have no data, without a copy each.
+inline const TaskData k_no_data;
+inline bool is_empty(const TaskData& data) { return data.parameters.empty() && data.artifacts.empty(); }
+
+struct Run::Impl {
+  // What is known of each task; made small, for there may be a million.
+  struct Task {
+    TaskState state = TaskState::waiting;
+    std::uint32_t unmet = 0;                  // needs that have not ended
+    int attempt = 0;                          // of the latest, 0 before the first
+    int faults_of_the_world = 0;              // attempts that do not count against the task's own retries
+    std::uint32_t reason = 0;                 // index into reasons
+    std::uint32_t slot = 0;                   // index into slots while active
+    std::unique_ptr<const TaskData> outputs;  // of a succeeded task that has some
+  };
+
+  // What is known of an attempt under way, beyond its task. Slots are used again.
+  struct Slot {
+    TaskId task{};
+    std::uint64_t sequence = 0;  // of starts; 0: the slot is free
+    MonotonicTime since{};
+    StopReason stop_reason = StopReason::cancelled;  // when stopping
+  };
+
+  // Why a task ended without success. Tasks skipped for one cause share one.
+  struct Reason {
+    std::string text;
+    std::uint32_t for_dependants = 0;  // the reason they get; 0: not made yet
+  };
+
+  // Everything a change of state says beyond the state.
+  struct Change {
+    std::uint32_t reason = 0;
+    const AttemptResult* result = nullptr;
+    const TaskData* inputs = nullptr;
+    std::optional<std::chrono::milliseconds> retry_in = std::nullopt;
+  };
+
+  // What the loop has not taken yet, and what that points to.
+  struct Turn {
+    std::vector<Transition> transitions;
+    std::deque<TaskData> inputs;
+    void clear();
+  };
+
+  Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_options);
+
+  Task& at(TaskId id) { return tasks[index(id)]; }
+  const Task& at(TaskId id) const { return tasks[index(id)]; }
+  const spec::TaskSpec& spec_of(TaskId id) const { return *plan.task(id).spec; }
+  std::size_t count(TaskState state) const { return counts[static_cast<std::size_t>(state)]; }
+
+  bool failing_fast() const { return first_failure.has_value() && options.on_failure == FailurePolicy::fail_fast; }
+  bool may_start(TaskId id) const {
+    return cancels == 0 && (!failing_fast() || spec_of(id).trigger == spec::TriggerStrategy::all_completed);
+  }
+
+  // The one place where a task changes its state: checks the step against the drawing in state.hpp, counts, moves the
+  // task in or out of the ready queue, its slot and its resources, and adds the Transition. (set_state.cpp)
+  void set(TaskId id, TaskState to, const Change& change);
+  void set(TaskId id, TaskState to) { set(id, to, Change{}); }
+  void occupy_slot(TaskId id);
+  void free_slot(TaskId id);
+
+  std::uint32_t add_reason(std::string text);
+  std::uint32_t reason_for_dependants(TaskId id);
+
+  // What follows from tasks having ended, down to the last dependant. (settle.cpp)
+  void settle();
+  void settle_one(TaskId id);
+  void become_ready_or_not(TaskId id);
+  void release_dependants(TaskId id);
+  void cancel_unstarted(std::string why);
+
+  // Attempts, from their start to their end. (attempts.cpp)
+  void start(TaskId id);
+  void is_running(TaskId id);
+  void has_ended(TaskId id, const AttemptResult& result);
+  std::optional<std::chrono::milliseconds> delay_before_retry(TaskId id, AttemptEnd end);
+  void deadline_came(TaskId id);
+  void ask_to_stop(TaskId id, StopReason why, StopMode mode);
+  std::vector<TaskId> active() const;
+
+  const Run& self;
+  const plan::Plan& plan;
+  const RunOptions options;
+
+  std::vector<Task> tasks;
+  StateCounts counts{};
+  ReadyQueue ready;
+  Deadlines deadlines;  // running: time-out; stopping: patience; retry_wait: the next attempt
+  std::vector<Slot> slots;
+  std::vector<std::uint32_t> free_slots;
+  std::uint64_t starts = 0;
+
+  static constexpr std::uint32_t not_selected = 1;
+  std::deque<Reason> reasons{Reason{}, Reason{.text = "not selected"}};
+  std::vector<TaskId> to_settle;  // waiting tasks that may have nothing to wait for, and tasks that have just ended
+  std::optional<TaskId> first_failure;  // a task that failed
+  bool rest_cancelled = false;          // the rest was cancelled because of it
+  int cancels = 0;
+  std::string cancel_reason;
+  int interrupt_signal = 0;
+
+  MonotonicTime now{};  // of this turn
+  WallTime wall{};
+
+  Turn turn;
+  Turn told;  // what take_effects() handed out is kept until the next call
+  std::vector<Effect> effects;
+};
+
+}  // namespace mlpipe::engine
