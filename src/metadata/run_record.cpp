@@ -56,6 +56,7 @@ class SqliteRunRecord final : public RunRecord {
     Result<> begun = in_transaction([&] { return write_run(start, plan); });
     if (!begun) return within(fmt::format("recording the beginning of run {}", start.id), std::move(begun).error());
     run_id_ = start.id;
+    root_ = start.root;
     plan_ = &plan;
     counts_ = {};
     counts_[static_cast<std::size_t>(TaskState::waiting)] = plan.size();
@@ -238,7 +239,7 @@ class SqliteRunRecord final : public RunRecord {
     if (transition.result != nullptr) return write_result(transition, task);
     switch (transition.to) {
       case TaskState::starting: {
-        const std::string container = engine::container_name(run_id_, plan_->task(transition.task).path(), attempt);
+        const std::string container = engine::container_name(root_, run_id_, plan_->task(transition.task).path(), attempt);
         Result<> intent = insert_attempt_.run(run_, task, attempt, container, transition.at);
         if (!intent || transition.inputs == nullptr) return intent;
         return write_data(*transition.inputs, task, attempt, "input");
@@ -307,6 +308,7 @@ class SqliteRunRecord final : public RunRecord {
 
   std::int64_t run_ = 0;  // the run's number in the database
   std::string run_id_;
+  std::string root_;
   const plan::Plan* plan_ = nullptr;
   engine::StateCounts counts_{};
   std::int64_t next_event_ = 1;

@@ -23,15 +23,34 @@ using engine::AttemptResult;
 // How long an engine that went away may take to come back before the attempt is given up.
 constexpr std::chrono::seconds k_engine_patience{60};
 
+// Writes a container's output to its log. When the connection broke and the engine tells everything from the first byte
+// again, what the log has already is passed over.
 class FileLogSink final : public LogSink {
  public:
   explicit FileLogSink(artifact::LogWriter& log) : log_(log) {}
   void write(Stream stream, std::span<const std::byte> bytes) override {
+    Counts& counts = stream == Stream::err ? err_ : out_;
+    std::size_t known = static_cast<std::size_t>(std::min<std::uint64_t>(counts.to_skip, bytes.size()));
+    counts.to_skip -= known;
+    bytes = bytes.subspan(known);
+    if (bytes.empty()) return;
+    counts.written += bytes.size();
     log_.write(stream == Stream::err ? artifact::LogStream::err : artifact::LogStream::out, bytes);
+  }
+  void begin_replay() {
+    constexpr std::string_view k_gap = "[mlpipe: the connection to the container engine broke here; some output may be missing]\n";
+    log_.write(artifact::LogStream::err, std::as_bytes(std::span(k_gap)));
+    for (Counts* counts : {&out_, &err_}) counts->to_skip = counts->written;
   }
 
  private:
+  struct Counts {
+    std::uint64_t written = 0;
+    std::uint64_t to_skip = 0;
+  };
   artifact::LogWriter& log_;
+  Counts out_;
+  Counts err_;
 };
 
 AttemptResult infrastructure(const Error& error) {
@@ -101,7 +120,7 @@ class ContainerAttempt final {
   AttemptResult run_to_result();
   Result<> create_container(ContainerConfig& config);
   Result<> start_and_follow(ContainerConfig& config, LogSink& log);
-  Result<ContainerState> final_state(Result<> followed, LogSink& log);
+  Result<ContainerState> final_state(Result<> followed, FileLogSink& log);
   AttemptResult finish(const AttemptFiles& files, AttemptResult result);
   void give_sandbox_back(SandboxPool::Condition condition);
 
@@ -165,7 +184,16 @@ AttemptResult ContainerAttempt::run_to_result() {
     }
     return classify_error(state.error(), stop_reason(stop_));
   }
-  return finish(*files, classify_exit(*state, stop_reason(stop_), config->memory));
+  AttemptResult result = classify_exit(*state, stop_reason(stop_), config->memory);
+  if (result.end == AttemptEnd::user_exit && (result.exit_code == 126 || result.exit_code == 127)) {
+    if (std::string said = artifact::last_line(files->tree.log(files->number)); said.starts_with("[FATAL tini")) {
+      // The init process could not execute the command: nothing of the user's has run.
+      result.end = AttemptEnd::not_startable;
+      result.message = "cannot be started: " + said.substr(std::min(said.find("] ") + 2, said.size()));
+      result.hint = "check the command and the image: the program must be in it and executable";
+    }
+  }
+  return finish(*files, std::move(result));
 }
 
 Result<> ContainerAttempt::create_container(ContainerConfig& config) {
@@ -176,7 +204,8 @@ Result<> ContainerAttempt::create_container(ContainerConfig& config) {
   if (stop_.signal.requested()) return fail(ErrorCode::cancelled, "stopped before it was created");
   Result<std::string> created = tools_.engine.create(config);
   if (!created && created.error().code == ErrorCode::conflict) {
-    // A container of this attempt's own name: the answer to an earlier create was lost on the way. It never started.
+    // A container of this attempt's own name, which is made of root, run, task and attempt: the answer to an earlier create
+    // was lost on the way. It never started.
     if (Result<> removed = tools_.engine.remove(config.name); !removed) return removed;
     created = tools_.engine.create(config);
   }
@@ -211,12 +240,13 @@ Result<> ContainerAttempt::start_and_follow(ContainerConfig& config, LogSink& lo
 
 // What inspect says once the container has ended, or the reason why nobody can know. An engine that went away is waited for,
 // and a container that still runs then is followed to its end.
-Result<ContainerState> ContainerAttempt::final_state(Result<> followed, LogSink& log) {
+Result<ContainerState> ContainerAttempt::final_state(Result<> followed, FileLogSink& log) {
   auto give_up = std::chrono::steady_clock::now() + k_engine_patience;
   std::chrono::milliseconds pause{100};
   for (;;) {
     Result<ContainerState> state = tools_.engine.inspect(container_);
     if (state && state->status == ContainerState::Status::running) {
+      log.begin_replay();
       followed = tools_.engine.follow(container_, log, stop_.signal);
       if (followed) continue;
       state = Failure(followed.error());

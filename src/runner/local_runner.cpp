@@ -86,7 +86,7 @@ void ThreadedRunner::start(engine::AttemptRequest request) {
   auto attempt = std::make_unique<Attempt>();
   attempt->job.request = std::move(request);
   attempt->job.task_path = std::string(task.path());
-  attempt->job.container_name = engine::container_name(run_.run_id, task.path(), id.number);
+  attempt->job.container_name = engine::container_name(run_.root.string(), run_.run_id, task.path(), id.number);
   attempt->job.component = &plan_.component(id.task);
   attempt->job.settings = task.spec->settings.get();
   auto gpus = static_cast<std::size_t>(attempt->job.settings->resources.gpu);

@@ -16,7 +16,7 @@ constexpr std::uint64_t k_max_document_bytes = 64U << 20U;
 
 // KFP's ExecutorOutput, when the component wrote one; an empty struct when it did not.
 Result<Value> read_executor_output(const AttemptFiles& files) {
-  Result<std::string> text = sys::read_file(artifact::TaskTree::executor_output(files.work), k_max_document_bytes);
+  Result<std::string> text = sys::read_file_beneath(files.work, artifact::TaskTree::executor_output({}), k_max_document_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return Value(Value::Struct{});
   if (!text) return Failure(text.error());
   Result<Value> document = parse_json(*text, "executor_output.json");
@@ -35,7 +35,7 @@ Result<Value> read_parameter(const spec::ParameterSpec& parameter, const Attempt
     if (const Value* value = values->find(parameter.name)) return spec::coerce(*value, parameter.type);
   }
   Result<std::string> text =
-      sys::read_file(artifact::TaskTree::parameter_file(files.work, parameter.name), k_max_parameter_bytes);
+      sys::read_file_beneath(files.work, artifact::TaskTree::parameter_file({}, parameter.name), k_max_parameter_bytes);
   if (!text) return Failure(text.error());
   return spec::parse_parameter(*text, parameter.type);
 }
@@ -51,8 +51,8 @@ Value reported_metadata(const Value& executor_output, const std::string& name) {
 }
 
 // A Metrics artifact is a JSON object of numbers; it becomes the artifact's metadata.
-Result<Value> read_metrics(const fs::path& file) {
-  Result<std::string> text = sys::read_file(file, k_max_document_bytes);
+Result<Value> read_metrics(const fs::path& work, const fs::path& file) {
+  Result<std::string> text = sys::read_file_beneath(work, file, k_max_document_bytes);
   if (!text) return Failure(text.error());
   if (trim(*text).empty()) return Value(Value::Struct{});
   Result<Value> document = parse_json(*text, file.filename().string());
@@ -77,6 +77,7 @@ std::string found_instead(const fs::path& folder) {
   std::error_code error;
   std::string names;
   int count = 0;
+  if (!fs::is_directory(fs::symlink_status(folder, error))) return names;  // a link may lead anywhere
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (++count > 3) return names + ", ...";
     names += (names.empty() ? "" : ", ") + printable(entry.path().filename().string());
@@ -119,14 +120,14 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
       collected.missing.push_back(std::move(message));
       continue;
     }
-    Result<artifact::PathDigest> digest = artifact::digest_path(payload, stop);
+    Result<artifact::PathDigest> digest = artifact::digest_beneath(files.work, fs::path(output.name) / output.file_name, stop);
     if (!digest) {
       if (digest.error().code != ErrorCode::invalid_input) return within("output \"" + output.name + "\"", digest.error());
       collected.missing.push_back(fmt::format("output \"{}\" cannot be kept: {}", output.name, digest.error().message));
       continue;
     }
     if (output.type == "system.Metrics" && !digest->is_folder) {
-      Result<Value> metrics = read_metrics(payload);
+      Result<Value> metrics = read_metrics(files.work, fs::path(output.name) / output.file_name);
       if (!metrics) {
         collected.missing.push_back(fmt::format("output \"{}\": {}", output.name, metrics.error().message));
         continue;

@@ -78,7 +78,7 @@ TEST_F(RunRecordTest, AnAttemptIsRecordedFromItsIntentToItsResult) {
   ASSERT_TRUE(writer.commit(starting));
   TaskRow row = tasks("r1").at(0);
   ASSERT_EQ(row.attempts.size(), 1u);
-  EXPECT_EQ(row.attempts[0].container, engine::container_name("r1", "train", 1));
+  EXPECT_EQ(row.attempts[0].container, engine::container_name("/data/root", "r1", "train", 1));
   EXPECT_EQ(row.attempts[0].state, "starting");
   EXPECT_EQ(row.attempts[0].started, test::at_millisecond(0));
   EXPECT_FALSE(row.attempts[0].running);
