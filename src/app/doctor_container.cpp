@@ -25,6 +25,7 @@ constexpr const char* k_likely_images[] = {"busybox:latest",        "alpine:late
 constexpr std::string_view k_greeting = "hello from mlpipe doctor";
 constexpr std::uint64_t k_memory = std::uint64_t{64} << 20;
 constexpr std::chrono::seconds k_most_drift{5};
+constexpr std::chrono::seconds k_slow{5};
 
 // What the container tells about itself, one "name value" a line.
 constexpr std::string_view k_script = R"sh(set -e
@@ -82,6 +83,7 @@ struct Trial {
   bool timed_out = false;
   std::string could_not_start;
   std::chrono::milliseconds took{0};
+  WallTime begin{}, end{};  // around it, by our clock
 };
 
 // The value of `name` in a report.
@@ -131,6 +133,7 @@ Result<Trial> try_container(const DoctorWorld& world, ContainerEngine& engine, c
   const unsigned uid = info.rootless ? 0 : world.uid;
   const unsigned gid = info.rootless ? 0 : world.gid;
   const MonotonicTime begin = world.clock.now();
+  const WallTime wall_begin = world.clock.wall();
   Result<std::string> id = engine.create({.name = "mlpipe-doctor-" + sys::random_hex(8),
                                           .labels = {{"mlpipe.doctor", "1"}},
                                           .image = image.id,
@@ -155,6 +158,8 @@ Result<Trial> try_container(const DoctorWorld& world, ContainerEngine& engine, c
     trial.timed_out = watchdog.expired();
   }
   Result<runner::ContainerState> state = engine.inspect(*id);
+  trial.begin = wall_begin;
+  trial.end = world.clock.wall();
   trial.took = std::chrono::duration_cast<std::chrono::milliseconds>(world.clock.now() - begin);
   Result<> removed = engine.remove(*id);
   if (!ran) return within("running a container", std::move(ran).error());
@@ -186,6 +191,10 @@ bool judge_trial(const Trial& trial, std::vector<Check>& checks) {
   } else if (trial.said.find(k_greeting) == std::string::npos) {
     checks.push_back({"container", Health::fail, fmt::format("a container ran but its output did not arrive{}", said),
                       "look at the engine's log (journalctl -u docker)"});
+  } else if (trial.took > k_slow) {
+    checks.push_back({"container", Health::warn, fmt::format("ran, but took {} to do next to nothing", duration_text(trial.took)),
+                      "the machine is busy, or its disk is slow: tasks will start late"});
+    return true;
   } else {
     checks.push_back({"container", Health::ok, fmt::format("ran in {}, its output arrived", duration_text(trial.took)), {}});
     return true;
@@ -233,11 +242,14 @@ void judge_network(const Trial& trial, std::vector<Check>& checks) {
                     "others: `network: host`"});
 }
 
-void judge_clock(const DoctorWorld& world, const Trial& trial, std::vector<Check>& checks) {
+// The container looked at its clock at some time between the two looks at ours.
+void judge_clock(const Trial& trial, std::vector<Check>& checks) {
   const std::optional<std::uint64_t> inside = reported(trial.report, "time");
   if (!inside) return;
-  const auto ours = std::chrono::floor<std::chrono::seconds>(world.clock.wall()).time_since_epoch();
-  const auto drift = ours - std::chrono::seconds(static_cast<std::int64_t>(*inside));
+  const std::chrono::seconds theirs(static_cast<std::int64_t>(*inside));
+  const auto begin = std::chrono::floor<std::chrono::seconds>(trial.begin).time_since_epoch();
+  const auto end = std::chrono::ceil<std::chrono::seconds>(trial.end).time_since_epoch();
+  const std::chrono::seconds drift = theirs < begin ? begin - theirs : theirs > end ? end - theirs : std::chrono::seconds(0);
   if (std::chrono::abs(drift) <= k_most_drift) {
     checks.push_back({"clock", Health::ok, "containers have this machine's time", {}});
     return;
@@ -251,7 +263,8 @@ void judge_clock(const DoctorWorld& world, const Trial& trial, std::vector<Check
 
 void examine_container(const DoctorWorld& world, ContainerEngine& engine, const fs::path& scratch,
                        const runner::ProgressSink& progress, std::vector<Check>& checks) {
-  const std::optional<runner::Image> image = find_image(world, engine, progress, checks);
+  const bool has_images = engine.info().mounts;
+  const std::optional<runner::Image> image = has_images ? find_image(world, engine, progress, checks) : runner::Image{};
   if (!image) return;
   const Result<Trial> trial = try_container(world, engine, *image, scratch);
   if (!trial) {
@@ -263,7 +276,7 @@ void examine_container(const DoctorWorld& world, ContainerEngine& engine, const 
   if (trial->report.empty() || !engine.info().mounts) return;
   judge_limits(*trial, checks);
   judge_network(*trial, checks);
-  judge_clock(world, *trial, checks);
+  judge_clock(*trial, checks);
 }
 
 }  // namespace mlpipe::app

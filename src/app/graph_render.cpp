@@ -55,6 +55,15 @@ std::string template_text(const spec::Template& text) {
   return printable(out);
 }
 
+// A digest's first digits tell it from others.
+std::string with_short_digest(std::string image) {
+  constexpr std::string_view k_digest = "@sha256:";
+  constexpr std::size_t k_shown = 12;
+  const std::size_t at = image.find(k_digest);
+  if (at != std::string::npos) image.resize(std::min(image.size(), at + k_digest.size() + k_shown));
+  return image;
+}
+
 // What a task is made of, in a few words: its image, what builds it, what it imports.
 std::string what_runs(const plan::Plan& plan, TaskId id) {
   const spec::ComponentSpec& component = plan.component(id);
@@ -63,7 +72,7 @@ std::string what_runs(const plan::Plan& plan, TaskId id) {
   }
   const spec::ContainerSpec* container = component.container();
   if (container == nullptr) return "pipeline " + printable(component.name);
-  if (container->build_context.empty()) return template_text(container->image);
+  if (container->build_context.empty()) return with_short_digest(template_text(container->image));
   const fs::path folder = container->build_context.lexically_normal();
   return "build " + printable((folder.filename().empty() ? folder.parent_path() : folder).filename().string());
 }

@@ -95,10 +95,15 @@ class FakeEngine final : public runner::ContainerEngine {
   Behaviour& behaviour_;
 };
 
-class FixedClock final : public Clock {
+// Goes on by `step` whenever it is looked at.
+class SteppingClock final : public Clock {
  public:
-  MonotonicTime now() const override { return {}; }
-  WallTime wall() const override { return WallTime{std::chrono::seconds(1770091506)}; }
+  MonotonicTime now() const override { return MonotonicTime{} + (looks_ += step); }
+  WallTime wall() const override { return WallTime{std::chrono::seconds(1770091506)} + (looks_ += step); }
+  std::chrono::milliseconds step{0};
+
+ private:
+  mutable std::chrono::milliseconds looks_{0};
 };
 
 class Doctor : public ::testing::Test {
@@ -135,7 +140,7 @@ class Doctor : public ::testing::Test {
   }
 
   TempDir folder_;
-  FixedClock clock_;
+  SteppingClock clock_;
   Behaviour behaviour_;
   std::optional<Error> connect_error_;
   Result<std::vector<sys::Gpu>> gpus_ = std::vector<sys::Gpu>{};
@@ -256,6 +261,27 @@ TEST_F(Doctor, WarnsOfWhatIsNotEnforcedAndOfAClockThatIsOff) {
   EXPECT_EQ(the(checks, "network").health, Health::warn);
   EXPECT_EQ(the(checks, "clock").message, "a container's clock is 506 s behind ours");
   EXPECT_TRUE(healthy(checks));
+}
+
+TEST_F(Doctor, TakesASlowMachineForSlowAndNotForOneWithAnotherTime) {
+  clock_.step = std::chrono::seconds(9);
+  const std::vector<Check> checks = examined();
+  EXPECT_EQ(the(checks, "container").health, Health::warn);
+  EXPECT_THAT(the(checks, "container").message, HasSubstr("took 27.0 s"));
+  EXPECT_EQ(the(checks, "clock").health, Health::warn);
+  behaviour_.report = "uid 0\ntime 1770091530\nmemory 67108864\nnetwork yes\n";
+  SteppingClock fresh;
+  fresh.step = clock_.step;
+  clock_ = fresh;
+  EXPECT_EQ(the(examined(), "clock").health, Health::ok);
+}
+
+TEST_F(Doctor, AsksAnEngineOfPlainProcessesForNoImageAndNoLimits) {
+  behaviour_.info = {.name = "process", .mounts = false};
+  const std::vector<Check> checks = examined();
+  EXPECT_EQ(summary(checks), "warn engine, ok root, ok container, ok mount, ok record, ok disk, ok gpu");
+  EXPECT_EQ(behaviour_.created.at(0).memory, 0U);
+  EXPECT_EQ(behaviour_.created.at(0).mounts.at(0).source, behaviour_.created.at(0).mounts.at(0).target);
 }
 
 TEST_F(Doctor, JudgesTheFreeSpace) {
