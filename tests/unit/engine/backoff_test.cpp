@@ -49,6 +49,13 @@ TEST(Backoff, DependsOnSeedTaskAndAttemptOnly) {
   EXPECT_NE(retry_delay(policy, 2, 7, attempt), retry_delay(policy, 2, 7, {TaskId{3}, 3}));
 }
 
+TEST(Backoff, IsTheSameInEveryProcess) {
+  const spec::RetryPolicy policy{.limit = 1, .backoff = 100s, .factor = 2, .max_backoff = 1h};
+  EXPECT_EQ(retry_delay(policy, 1, 42, {TaskId{0}, 1}), 85'647ms);
+  EXPECT_EQ(retry_delay(policy, 1, 42, {TaskId{1}, 1}), 66'986ms);
+  EXPECT_EQ(retry_delay(policy, 1, 42, {TaskId{2}, 1}), 89'697ms);
+}
+
 TEST(Backoff, OfNothingStaysNothing) {
   EXPECT_EQ(longest({.limit = 9, .backoff = 0s, .factor = 2, .max_backoff = 1h}, 1), 0s);
   EXPECT_EQ(longest({.limit = 9, .backoff = 0s, .factor = 2, .max_backoff = 1h}, 5000), 0s);

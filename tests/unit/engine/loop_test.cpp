@@ -33,14 +33,16 @@ TEST_F(Loop, EffectsFollowTheTransitionThatAnnouncesThem) {
 TEST_F(Loop, ReportsEveryTransitionOnceInTheOrderOfTheRecord) {
   pipeline.task("a");
   pipeline.task("b").after("a");
-  script("a", {fails()});
+  const std::string message = "a message that is too long to be kept inside of a string object itself";
+  script("a", {fails(AttemptEnd::user_exit, message)});
   EXPECT_EQ(go(), RunState::failed);
   ASSERT_EQ(reporter.transitions.size(), record.history.size());
   for (std::size_t i = 0; i < record.history.size(); ++i) {
     EXPECT_EQ(reporter.transitions[i].task, record.history[i].task);
     EXPECT_EQ(reporter.transitions[i].to, record.history[i].to);
+    EXPECT_EQ(reporter.transitions[i].reason, record.history[i].reason);
   }
-  EXPECT_THAT(reporter.messages, ElementsAre("exit code 1"));  // what a transition points to is still there
+  EXPECT_THAT(reporter.messages, ElementsAre(message));  // what a transition points to is still there
   EXPECT_EQ(reporter.started, 1);
   EXPECT_EQ(reporter.finished, 1);
 }
