@@ -31,7 +31,7 @@ Failure unfit(const Value& value, ParameterType type) {
 }
 
 Failure unparsed(std::string_view text, ParameterType type, std::string_view form) {
-  return fail(ErrorCode::invalid_input, "expected {} ({}), got \"{}\"", to_string(type), form, shorten(text, 60));
+  return fail(ErrorCode::invalid_input, "expected {} ({}), got \"{}\"", to_string(type), form, shorten(trim(text), 60));
 }
 
 bool is_exact_integer(double number) { return std::trunc(number) == number && std::abs(number) <= 9007199254740992.0; }
