@@ -128,7 +128,8 @@ runner::RunContext make_context(const RunCommand& command, const Prepared& prepa
           .gid = prepared.machine.gid,
           .grace = std::chrono::ceil<std::chrono::seconds>(command.grace),
           .default_shm = prepared.machine.memory / 2,
-          .concurrent_starts = std::max(2, static_cast<int>(std::lround(prepared.machine.cpus))),
+          // More starts than twice the cores only make each other late (docs/benchmarks.md).
+          .concurrent_starts = std::max(2, 2 * static_cast<int>(std::lround(prepared.machine.cpus))),
           .concurrent_tasks = prepared.limits.max_parallel,
           .images = images.by_key};
 }
