@@ -86,7 +86,7 @@ class Loop final {
   // Without a record the run cannot go on: kills what the runner has under way and waits for it. `not_done` are this
   // turn's effects; what they would have started was never handed over.
   void give_up(const std::vector<Run::Effect>& not_done, const Error& error) {
-    reporter_.notice(run_, fmt::format("{}; killing what runs, the run can be resumed", error.message));
+    reporter_.notice(run_, fmt::format("{}; killing what runs", error.message));
     std::vector<AttemptId> under_way;
     for (TaskId task : run_.active()) under_way.push_back({task, run_.attempt(task)});
     for (const Run::Effect& effect : not_done) {

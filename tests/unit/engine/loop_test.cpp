@@ -93,7 +93,7 @@ TEST_F(Loop, WhenTheRecordFailsWhatRunsIsKilledAndNothingStarts) {
   EXPECT_EQ(runner.stops[0].mode, StopMode::kill);
   EXPECT_THAT(
       reporter.notices,
-      ElementsAre("recording the run: database: No space left on device; killing what runs, the run can be resumed"));
+      ElementsAre("recording the run: database: No space left on device; killing what runs"));
   EXPECT_THAT(record.finished, IsEmpty());
   EXPECT_EQ(reporter.finished, 0);
 }
