@@ -1,5 +1,6 @@
 #include "app/parameters.hpp"
 
+#include "mlpipe/base/text.hpp"
 #include "mlpipe/plan/arguments.hpp"
 #include "mlpipe/spec/values.hpp"
 
@@ -12,6 +13,10 @@ Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::
     if (equals == std::string::npos || equals == 0) {
       return fail_with_hint(ErrorCode::invalid_input, fmt::format("-p {}: no name=value", parameter),
                             "write -p name=value, for example -p test_size=0.3");
+    }
+    if (!is_valid_utf8(parameter)) {
+      return fail_with_hint(ErrorCode::invalid_input, fmt::format("-p {}: not UTF-8", printable(parameter)),
+                            "encode binary values, in base64 for example");
     }
     texts.emplace_back(parameter.substr(0, equals), parameter.substr(equals + 1));
   }

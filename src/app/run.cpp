@@ -70,6 +70,25 @@ Result<> check_secrets(const plan::Plan& plan) {
   return fail_with_hint(ErrorCode::permission, join(missing, "\n"), "set them where mlpipe runs");
 }
 
+// Sockets, logs and pipes of one attempt, generously, and of the program itself.
+constexpr std::uint64_t k_files_of_an_attempt = 16;
+constexpr std::uint64_t k_files_of_the_program = 48;
+
+// How many tasks can run at once with as many open files as we may have; `wanted` or less.
+Result<int> affordable_jobs(int wanted) {
+  Result<std::uint64_t> files = sys::raise_open_file_limit();
+  if (!files) return Failure(files.error());
+  if (*files < k_files_of_the_program + k_files_of_an_attempt) {
+    return fail_with_hint(ErrorCode::unavailable, fmt::format("only {} files may be open at once: too few to run a task", *files),
+                          "raise the limit: ulimit -n 1024");
+  }
+  std::uint64_t affordable = (*files - k_files_of_the_program) / k_files_of_an_attempt;
+  if (affordable >= static_cast<std::uint64_t>(wanted)) return wanted;
+  print_error(fmt::format("mlpipe: {} tasks at once instead of {}: only {} files may be open (ulimit -n)\n", affordable, wanted,
+                          *files));
+  return static_cast<int>(affordable);
+}
+
 Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& spec) {
   Result<Value::Struct> arguments = pipeline_arguments(command, spec);
   if (!arguments) return Failure(arguments.error());
@@ -92,7 +111,9 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
     for (const sys::Gpu& gpu : *gpus) prepared.gpus.push_back(gpu.uuid);
   }
   int cores = std::max(1, static_cast<int>(std::lround(prepared.machine.cpus)));
-  prepared.limits = {.max_parallel = command.jobs > 0 ? command.jobs : std::max(2, cores),
+  Result<int> jobs = affordable_jobs(command.jobs > 0 ? command.jobs : std::max(2, cores));
+  if (!jobs) return Failure(jobs.error());
+  prepared.limits = {.max_parallel = *jobs,
                      .cpu = prepared.machine.cpus,
                      .memory = prepared.machine.memory,
                      .gpu = static_cast<int>(prepared.gpus.size())};
@@ -200,7 +221,6 @@ Result<ExitCode> execute(const RunCommand& command, const spec::PipelineSpec& sp
 }  // namespace
 
 ExitCode run(const RunCommand& command) {
-  (void)sys::raise_open_file_limit();  // with fewer descriptors fewer tasks can run at once; start() says so then
   auto loaded = load_pipeline(command.pipeline, command.component_path);
   if (const ExitCode* code = std::get_if<ExitCode>(&loaded)) return *code;
   const spec::PipelineSpec& spec = std::get<spec::PipelineSpec>(loaded);

@@ -20,6 +20,10 @@ Result<std::string> choose_run_id(const std::string& said, const std::string& pi
     }
   }
   if (Result<> checked = artifact::check_name("run id", id); !checked) return Failure(checked.error());
+  if (id == "latest") {
+    return fail_with_hint(ErrorCode::invalid_input, "run id \"latest\": that word always means the newest run",
+                          "choose another --run-id, or leave it out");
+  }
   return id;
 }
 
@@ -27,6 +31,7 @@ Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& r
   for (const auto& folder : {root.state() / "locks", root.runs()}) {
     if (Result<> made = sys::make_directories(folder); !made) {
       Error error = made.error();
+      if (error.code == ErrorCode::conflict) error.code = ErrorCode::io;  // a file is where a folder must be
       if (error.hint.empty()) error.hint = "choose a pipeline root you can write to, with --root or MLPIPE_ROOT";
       return within("pipeline root " + root.path().string(), std::move(error));
     }

@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t k_max_secret_bytes = 1U << 20U;
+constexpr std::size_t k_max_word_bytes = 128 * 1024;  // MAX_ARG_STRLEN, its final NUL included
 
 Result<> write_private_file(const fs::path& path, std::string_view text, mode_t mode) {
   sys::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
@@ -138,8 +139,30 @@ Result<> set_environment(ContainerConfig& config, const AttemptJob& job, const A
       env["MLPIPE_SECRETS"] = secret_target(secret, files).parent_path().string();
     }
   }
-  for (const auto& [name, value] : env) config.env.push_back(name + "=" + value);
+  for (const auto& [name, value] : env) {
+    // A parameter too large for a variable is still there for those who ask for it as a file.
+    bool ours = name.starts_with("MLPIPE_INPUT_");
+    if (ours && name.size() + value.size() + 2 > k_max_word_bytes) continue;
+    config.env.push_back(name + "=" + value);
+  }
   return {};
+}
+
+// Linux takes no longer word in a command line or environment; the engine would only say that the list is too long.
+Result<> check_word_lengths(const ContainerConfig& config) {
+  auto check = [](const std::vector<std::string>& words, std::string_view what) -> Result<> {
+    for (const std::string& word : words) {
+      if (word.size() + 1 <= k_max_word_bytes) continue;
+      return fail_with_hint(ErrorCode::invalid_input,
+                            fmt::format("{} is {} long, and Linux takes no word over 128 KiB: {}", what, bytes_text(word.size()),
+                                        printable(shorten(word, 40))),
+                            "give the value as a file instead: ${{ inputs.<name>.path }}");
+    }
+    return {};
+  };
+  if (Result<> good = check(config.env, "an environment variable"); !good) return good;
+  if (Result<> good = check(config.command, "an argument"); !good) return good;
+  return check(config.entrypoint.value_or(std::vector<std::string>{}), "a word of the command");
 }
 
 void set_mounts(ContainerConfig& config, const AttemptJob& job, const AttemptFiles& files, const SecretFiles& secrets) {
@@ -240,6 +263,7 @@ Result<ContainerConfig> make_container_config(const AttemptJob& job, const Attem
   if (!files_written) return Failure(files_written.error());
   if (Result<> set = set_command(config, job, files, placeholders); !set) return Failure(set.error());
   if (Result<> set = set_environment(config, job, tools, files, placeholders, secrets); !set) return Failure(set.error());
+  if (Result<> short_enough = check_word_lengths(config); !short_enough) return Failure(short_enough.error());
   set_mounts(config, job, files, secrets);
   if (settings.user == spec::UserMode::caller) {
     config.user = engine.rootless ? "0:0" : fmt::format("{}:{}", tools.run.uid, tools.run.gid);

@@ -277,6 +277,21 @@ TEST_F(AttemptTest, AMissingSecretSaysWhichVariable) {
   EXPECT_TRUE(engine_.created.empty());
 }
 
+TEST_F(AttemptTest, AParameterTooLargeForAVariableIsLeftToBeReadAsAFile) {
+  component_.interface.input_parameters = {{.name = "text"}};
+  inputs_.parameters["text"] = Value(std::string(200'000, 'x'));
+  ASSERT_EQ(run().result.end, AttemptEnd::succeeded);
+  EXPECT_EQ(env("MLPIPE_INPUT_TEXT"), "<not set>");
+}
+
+TEST_F(AttemptTest, AnArgumentTooLongForLinuxIsToldBeforeAnythingIsCreated) {
+  container_.args = {spec::Word{spec::Template::literal(std::string(131'072, 'x'))}};
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::not_startable);
+  EXPECT_THAT(report.result.message, HasSubstr("128 KiB"));
+  EXPECT_TRUE(engine_.created.empty());
+}
+
 TEST_F(AttemptTest, AFullDiskIsTheWorldsFault) {
   engine_.create_error = Error{ErrorCode::no_space, "create: no space left on device", ""};
   EXPECT_EQ(run().result.end, AttemptEnd::infrastructure);
