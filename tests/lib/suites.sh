@@ -63,8 +63,12 @@ suite_tsan() {
   if build_or_count tsan "${targets[@]}"; then run_suite tsan in_repo ctest --preset tsan -E NOT_BUILT; fi
 }
 
+# Only the fuzzers and what they need: the readers and the engine's streams.
 suite_fuzz() {
-  if build_or_count fuzz; then run_suite fuzz fuzz_all "${FUZZ_SECONDS:-15}"; fi
+  local targets
+  step configure-fuzz "Configuring build/fuzz" in_repo cmake --preset fuzz
+  mapfile -t targets < <(in_repo ninja -C build/fuzz -t targets all | grep -oE '^fuzz_[a-z_]+:' | tr -d : | sort -u)
+  if build_or_count fuzz "${targets[@]}"; then run_suite fuzz fuzz_all "${FUZZ_SECONDS:-15}"; fi
 }
 
 # fuzz_all SECONDS: each fuzzer on a copy of its corpus, so that the tree stays as it is.
