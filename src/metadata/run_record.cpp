@@ -129,7 +129,7 @@ class SqliteRunRecord final : public RunRecord {
         {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
         {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
         {&insert_image_, "INSERT OR REPLACE INTO images VALUES (?1, ?2, ?3, ?4)"},
-        {&insert_task_, "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', '')"},
+        {&insert_task_, "INSERT INTO tasks (run, task, path, component, image, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', '')"},
         {&insert_event_, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
         {&update_task_, "UPDATE tasks SET state = ?3, reason = ?4 WHERE run = ?1 AND task = ?2"},
         {&insert_attempt_,

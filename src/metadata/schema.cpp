@@ -23,7 +23,32 @@ Result<> copy_beside(Database& database, std::int64_t version) {
 
 }  // namespace
 
-std::span<const Migration> migrations() { return {}; }
+std::span<const Migration> migrations() {
+  // The cache, resuming and experiments.
+  static constexpr const char* k_to_version_2 = R"sql(
+    ALTER TABLE runs ADD COLUMN deferred INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN cached INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE runs ADD COLUMN experiment TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT '';
+    CREATE INDEX runs_by_pipeline ON runs (pipeline, run);
+    ALTER TABLE tasks ADD COLUMN cached_from TEXT NOT NULL DEFAULT '';
+    ALTER TABLE tasks ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE attempts ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN why TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN stop_reason TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN memory INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX attempts_by_fingerprint ON attempts (fingerprint)
+      WHERE fingerprint <> '' AND state IN ('succeeded', 'cached');
+    CREATE TABLE fingerprints (
+      fingerprint TEXT PRIMARY KEY,
+      text        TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+  )sql";
+  static constexpr Migration k_steps[] = {{.from = 1, .sql = k_to_version_2}};
+  return k_steps;
+}
 
 Result<SchemaState> check_schema(Database& database, std::int64_t version) {
   const Result<std::int64_t> application = database.number("PRAGMA application_id");

@@ -1,4 +1,4 @@
--- The record of one pipeline root, version 1. Times are milliseconds since 1970 (UTC); states are the words of
+-- The record of one pipeline root, version 2. Times are milliseconds since 1970 (UTC); states are the words of
 -- engine/state.hpp and engine/values.hpp; parameter values and metadata are JSON.
 --
 -- Everything of a run is clustered by the run's number, so that reading one run is one range of each table. `run` grows:
@@ -31,8 +31,15 @@ CREATE TABLE runs (
   succeeded      INTEGER NOT NULL DEFAULT 0,
   failed         INTEGER NOT NULL DEFAULT 0,
   skipped        INTEGER NOT NULL DEFAULT 0,
-  cancelled      INTEGER NOT NULL DEFAULT 0
+  cancelled      INTEGER NOT NULL DEFAULT 0,
+  deferred       INTEGER NOT NULL DEFAULT 0,
+  cached         INTEGER NOT NULL DEFAULT 0,    -- of those that succeeded: by an earlier run's result
+  parent         TEXT    NOT NULL DEFAULT '',   -- id of the run this one goes on from
+  options        TEXT    NOT NULL DEFAULT '{}', -- JSON: how it was started, as `mlpipe resume` needs it
+  experiment     TEXT    NOT NULL DEFAULT '',
+  note           TEXT    NOT NULL DEFAULT ''
 ) STRICT;
+CREATE INDEX runs_by_pipeline ON runs (pipeline, run);
 
 -- The pipeline's parameters as the run had them, defaults filled in.
 CREATE TABLE arguments (
@@ -66,9 +73,12 @@ CREATE TABLE tasks (
   image     TEXT    NOT NULL,                   -- as written; '' for an importer
   state     TEXT    NOT NULL,
   reason    TEXT    NOT NULL,                   -- why skipped, cancelled or failed
+  cached_from TEXT  NOT NULL DEFAULT '',        -- the run whose result stands for its own
+  removed   INTEGER NOT NULL DEFAULT 0,         -- 1: its artifacts' payload was taken away (keep: false, gc)
   PRIMARY KEY (run, task)
 ) STRICT, WITHOUT ROWID;
 
+-- A task whose result came from the cache has one row, attempt 0, state cached.
 CREATE TABLE attempts (
   run        INTEGER NOT NULL,
   task       INTEGER NOT NULL,
@@ -82,8 +92,20 @@ CREATE TABLE attempts (
   started    INTEGER NOT NULL,                  -- handed to the runner
   running    INTEGER,                           -- its container ran
   finished   INTEGER,
+  fingerprint TEXT   NOT NULL DEFAULT '',
+  why        TEXT    NOT NULL DEFAULT '',       -- why it ran although there is a cache
+  stop_reason TEXT   NOT NULL DEFAULT '',       -- timed_out, cancelled: since it was asked to end
+  memory     INTEGER NOT NULL DEFAULT 0,        -- bytes it may have; 0: no limit
   PRIMARY KEY (run, task, attempt),
   FOREIGN KEY (run, task) REFERENCES tasks ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX attempts_by_fingerprint ON attempts (fingerprint) WHERE fingerprint <> '' AND state IN ('succeeded', 'cached');
+
+-- What fingerprints were made of (plan/fingerprint.hpp).
+CREATE TABLE fingerprints (
+  fingerprint TEXT PRIMARY KEY,
+  text        TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE parameters (

@@ -180,7 +180,7 @@ void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskS
   if (key == "network") return read_word(entry, {"bridge", "none", "host"}, settings.network, mistakes);
   if (key == "user") return read_word(entry, {"caller", "image"}, settings.user, mistakes);
   if (key == "pull") return read_word(entry, {"missing", "always", "never"}, settings.pull, mistakes);
-  if (key == "cache") set(settings.cache, read_flag(entry.value, "`cache`", mistakes));
+  if (key == "cache") set(settings.cache.enabled, read_flag(entry.value, "`cache`", mistakes));
 }
 
 std::vector<Pool> read_pools(YamlNode node, Mistakes& mistakes) {

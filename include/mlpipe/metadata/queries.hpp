@@ -35,6 +35,11 @@ struct RunRow {
   std::string git_commit;      // of the pipeline's folder; empty when it is in none
   bool git_dirty = false;
   std::map<std::string, std::string> labels;
+  std::size_t cached = 0;      // of those that succeeded: by an earlier run's result
+  std::string parent;          // id of the run this one goes on from; empty: none
+  Value options = Value::Struct{};  // how it was started (app/run_options.hpp)
+  std::string experiment;
+  std::string note;
 };
 
 struct AttemptRow {
@@ -48,6 +53,10 @@ struct AttemptRow {
   std::optional<WallTime> started;   // handed to the runner
   std::optional<WallTime> running;   // its container ran
   std::optional<WallTime> finished;
+  std::string fingerprint;           // empty: of an importer, or recorded by an older version
+  std::string why;                   // why it ran although there is a cache
+  std::string stop_reason;           // "timed_out" or "cancelled" once it was asked to end
+  std::uint64_t memory = 0;          // bytes it may have; 0: no limit
 };
 
 struct TaskRow {
@@ -58,7 +67,10 @@ struct TaskRow {
   std::string image_id;      // as resolved
   std::string image_digest;
   std::string reason;        // why skipped, cancelled or failed
-  std::vector<AttemptRow> attempts;
+  std::vector<AttemptRow> attempts;  // of a cached task none
+  std::string cached_from;   // the run whose result stands for its own; empty: it has its own
+  std::string fingerprint;   // of its latest attempt, or of the cached result
+  bool removed = false;      // its artifacts' payload was taken away (keep: false, gc)
   engine::TaskData inputs;
   engine::TaskData outputs;
 };

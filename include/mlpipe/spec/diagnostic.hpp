@@ -19,6 +19,7 @@ struct Where {
 struct SourceFile {
   std::string name;
   std::string text;
+  std::string path = {};  // absolute, lexically normal; empty for text that is in no file
 };
 
 enum class Severity { warning, error };

@@ -61,12 +61,32 @@ Result<Value> parse_parameter(std::string_view text, ParameterType type);
 
 // ---- Settings ---------------------------------------------------------------------------------------------------
 
+// How an attempt may have ended for it to be tried again.
+enum class RetryCause { exit, signal, oom, timeout, missing_output };
+
+// `retry: {on: [...]}`.
+struct RetryOn {
+  std::vector<RetryCause> causes;  // `exit` alone: whatever the exit code
+  std::vector<int> exit_codes;     // these exit codes
+  bool operator==(const RetryOn&) const = default;
+};
+
 struct RetryPolicy {
   int limit = 0;  // attempts beyond the first
   std::chrono::milliseconds backoff{0};
   double factor = 2;
   std::chrono::milliseconds max_backoff{3'600'000};
+  std::optional<RetryOn> on = {};  // nothing said: any failure
+  double memory_factor = 1;        // after an OOM kill the next attempt gets so many times the memory: `memory: x2`
   bool operator==(const RetryPolicy&) const = default;
+};
+
+// `cache:`. Whether the result of an earlier run may stand for the task's own.
+struct CacheSettings {
+  bool enabled = true;
+  std::string version;                                 // part of the fingerprint: a new word makes new results
+  std::optional<std::chrono::milliseconds> max_age;    // results older than this do not count
+  bool operator==(const CacheSettings&) const = default;
 };
 
 struct Resources {
@@ -106,7 +126,8 @@ struct TaskSettings {
   NetworkMode network = NetworkMode::bridge;
   UserMode user = UserMode::caller;
   PullPolicy pull = PullPolicy::missing;
-  bool cache = true;
+  CacheSettings cache;
+  bool keep = true;  // false: its artifacts go when the last task that reads them has ended
 };
 
 // ---- Components -------------------------------------------------------------------------------------------------
@@ -190,6 +211,7 @@ struct PipelineSpec {
   std::vector<ComponentSpec> components;    // indexed by ComponentId
   std::vector<Pool> pools;
   std::string pipeline_root;                // `root:`; empty: not said
+  std::string experiment;                   // groups runs; empty: none
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<SourceFile> sources;          // [0] is the pipeline file
 

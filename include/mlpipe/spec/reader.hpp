@@ -12,6 +12,9 @@ namespace mlpipe::spec {
 
 struct ReadOptions {
   std::vector<std::filesystem::path> component_path;  // where bare component names are looked for
+  // Files as they were once read, by SourceFile::path: these texts count, whatever the disk says now (mlpipe resume).
+  // Borrowed; null: the disk.
+  const std::vector<SourceFile>* snapshot = nullptr;
 };
 
 // What reading gave: every mistake found, and the spec when none of them is an error.

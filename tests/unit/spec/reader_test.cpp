@@ -180,7 +180,7 @@ tasks:
   ASSERT_EQ(own.settings->env.size(), 3U);
   EXPECT_EQ(written(own.settings->env[1].value), "c");
   EXPECT_EQ(written(own.settings->env[2].value), "5");
-  EXPECT_FALSE(own.settings->cache);
+  EXPECT_FALSE(own.settings->cache.enabled);
   EXPECT_EQ(own.settings->network, NetworkMode::none);
   EXPECT_EQ(own.settings->user, UserMode::image);
   EXPECT_EQ(own.settings->pull, PullPolicy::never);
