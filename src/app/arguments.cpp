@@ -41,24 +41,20 @@ void add_component_path(CLI::App& app, std::vector<std::string>& path) {
 
 void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON (docs/json.md)"); }
 
-void add_run(CLI::App& root, RunCommand& run) {
-  CLI::App& app = *root.add_subcommand("run", "Run a pipeline");
-  app.footer("Example:\n  mlpipe run pipeline.yaml -p test_size=0.3 --jobs 4");
-  app.add_option("pipeline", run.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+// What may be said of a new run and of one that goes on.
+void add_run_options(CLI::App& app, RunCommand& run) {
   app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
   app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE");
-  add_root(app, run.root);
-  app.add_option("--run-id", run.run_id, "Id of the run (default: <pipeline>-<date>-<time>-<4 hex>)")->type_name("ID");
   app.add_option("-j,--jobs", run.jobs, "Tasks that may run at once (default: the cores, at least 2)")
       ->check(CLI::Range(1, 10000))
       ->type_name("N");
-  add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
   app.add_flag("-k,--keep-going", run.keep_going, "When a task fails, still run all that does not need it");
   app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
   app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
   app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_flag("--dry-run", run.dry_run, "Say what would run, and run nothing");
-  app.add_flag("--json", run.json, "With --dry-run: print JSON");
+  app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
+  app.add_option("--experiment", run.experiment, "Name that groups runs")->type_name("NAME");
+  app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
   app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
   add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
   app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE");
@@ -72,6 +68,35 @@ void add_run(CLI::App& root, RunCommand& run) {
          "Between SIGTERM and SIGKILL when a task is stopped (default: 10s)")
       ->type_name("DURATION");
   add_component_path(app, run.component_path);
+}
+
+void add_run(CLI::App& root, RunCommand& run) {
+  CLI::App& app = *root.add_subcommand("run", "Run a pipeline");
+  app.footer("Example:\n  mlpipe run pipeline.yaml -p test_size=0.3 --jobs 4");
+  app.add_option("pipeline", run.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  add_root(app, run.root);
+  app.add_option("--run-id", run.run_id, "Id of the run (default: <pipeline>-<date>-<time>-<4 hex>)")->type_name("ID");
+  add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
+  add_run_options(app, run);
+  app.add_flag("--resume", run.resume, "Go on with this pipeline's interrupted run, if there is one");
+  app.add_flag("--dry-run", run.dry_run, "Say what would run and why, and run nothing");
+  app.add_flag("--json", run.json, "With --dry-run: print JSON");
+}
+
+void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel) {
+  CLI::App& app = *root.add_subcommand("resume", "Go on with a run that was interrupted, or from one that ended");
+  app.footer("Examples:\n  mlpipe resume latest\n  mlpipe resume latest --retry-failed\n  mlpipe resume latest --from train -p n_trials=50");
+  app.add_option("run", resume.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  add_root(app, resume.options.root);
+  app.add_flag("--retry-failed", resume.retry_failed, "A new run that keeps what succeeded and runs the rest");
+  app.add_option("--run-id", resume.options.run_id, "Id of the new run")->type_name("ID");
+  add_run_options(app, resume.options);
+
+  CLI::App& end = *root.add_subcommand("cancel", "Cancel a run that another terminal, cron or CI runs");
+  end.footer("Example:\n  mlpipe cancel latest");
+  end.add_option("run", cancel.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  add_root(end, cancel.root);
+  end.add_flag("--kill", cancel.kill, "Without grace: kill what runs");
 }
 
 void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph) {
@@ -175,8 +200,11 @@ Command parse_arguments(int argc, const char* const* argv) {
   LogsCommand logs;
   InitCommand init;
   DoctorCommand doctor;
+  ResumeCommand resume;
+  CancelCommand cancel;
   ComponentShowCommand component;
   add_run(app, run);
+  add_resumption(app, resume, cancel);
   add_readers(app, validate, graph);
   add_listings(app, runs, show, logs);
   add_tools(app, init, doctor, component);
@@ -201,6 +229,9 @@ Command parse_arguments(int argc, const char* const* argv) {
   std::string command_line;
   for (int i = 0; i < argc; ++i) command_line += (i == 0 ? "mlpipe" : " " + shell_quoted(argv[i]));
   run.command_line = command_line;
+  resume.options.command_line = command_line;
+  if (app.got_subcommand("resume")) return resume;
+  if (app.got_subcommand("cancel")) return cancel;
   if (app.got_subcommand("run")) return run;
   if (app.got_subcommand("validate")) return validate;
   if (app.got_subcommand("graph")) return graph;

@@ -1,5 +1,6 @@
 #include "app/dispatch.hpp"
 
+#include "app/cancel.hpp"
 #include "app/component_show.hpp"
 #include "app/doctor.hpp"
 #include "app/graph.hpp"
@@ -7,6 +8,7 @@
 #include "app/list_runs.hpp"
 #include "app/logs.hpp"
 #include "app/print.hpp"
+#include "app/resume.hpp"
 #include "app/run.hpp"
 #include "app/show.hpp"
 #include "app/validate.hpp"
@@ -31,6 +33,8 @@ struct Dispatch {
   ExitCode operator()(const GraphCommand& command) const { return graph(command); }
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }
+  ExitCode operator()(const ResumeCommand& command) const { return resume(command); }
+  ExitCode operator()(const CancelCommand& command) const { return cancel(command, standard_console(clock)); }
   ExitCode operator()(const FailpointsCommand&) const {
     for (const std::string& name : engine::failpoint_names()) print(name + "\n");
     return ExitCode::succeeded;

@@ -24,7 +24,7 @@ class Interruption final {
   void forward_to(runner::LocalRunner* runner) {
     std::lock_guard lock(mutex_);
     runner_ = runner;
-    if (runner_ != nullptr && signal_ != 0) runner_->interrupt(signal_);
+    if (runner_ != nullptr && signal_ != 0) runner_->post(engine::Interrupted{signal_});
   }
 
  private:
@@ -32,7 +32,7 @@ class Interruption final {
     std::lock_guard lock(mutex_);
     if (signal_ == 0) signal_ = signal;
     stop_.request(sys::StopSignal::Level::graceful);
-    if (runner_ != nullptr) runner_->interrupt(signal);
+    if (runner_ != nullptr) runner_->post(engine::Interrupted{signal});
   }
 
   mutable std::mutex mutex_;  // between the watcher's thread and the main thread, for a few instructions

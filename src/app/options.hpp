@@ -31,6 +31,24 @@ struct RunCommand {
   std::vector<std::string> component_path;
   std::chrono::milliseconds grace{10'000};
   std::string command_line;  // as typed, for the record
+  bool cache = true;         // results of earlier runs may be used
+  bool resume = false;       // go on with an interrupted run of this pipeline, if there is one
+  std::string experiment;
+  std::vector<std::string> labels;  // "name=value"
+  std::string parent;               // the run this one goes on from; not said by users
+  std::vector<std::string> again;   // of a run with a parent: tasks to run whatever the parent has of them
+};
+
+struct ResumeCommand {
+  std::string run = "latest";
+  bool retry_failed = false;
+  RunCommand options;  // what may be said anew: parameters, selection, jobs, progress, ...
+};
+
+struct CancelCommand {
+  std::string root;
+  std::string run = "latest";
+  bool kill = false;
 };
 
 struct ValidateCommand {
@@ -98,6 +116,6 @@ struct Leave {
 };
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
-                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand>;
+                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand>;
 
 }  // namespace mlpipe::app

@@ -6,7 +6,8 @@
 
 namespace mlpipe::app {
 
-Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::PipelineSpec& spec) {
+Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::PipelineSpec& spec,
+                                         Value::Struct inherited) {
   std::vector<std::pair<std::string, std::string>> texts;
   for (const std::string& parameter : command.parameters) {
     std::size_t equals = parameter.find('=');
@@ -20,16 +21,18 @@ Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::
     }
     texts.emplace_back(parameter.substr(0, equals), parameter.substr(equals + 1));
   }
-  Value::Struct from_file;
+  std::erase_if(inherited, [&spec](const auto& argument) {
+    return spec.root_component().interface.input_parameter(argument.first) == nullptr;
+  });
   if (!command.parameters_file.empty()) {
     Result<Value> values = spec::read_values(command.parameters_file);
     if (!values) return within("--params", values.error());
     if (!values->is_struct()) {
       return fail(ErrorCode::invalid_input, "--params {}: no map of parameter names to values", command.parameters_file);
     }
-    from_file = std::move(values->as_struct());
+    for (auto& [name, value] : values->as_struct()) inherited.insert_or_assign(name, std::move(value));
   }
-  return plan::parse_arguments(spec, texts, std::move(from_file));
+  return plan::parse_arguments(spec, texts, std::move(inherited));
 }
 
 }  // namespace mlpipe::app

@@ -6,7 +6,9 @@
 
 namespace mlpipe::app {
 
-// The arguments of a run from -p and --params; -p wins.
-Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::PipelineSpec& spec);
+// The arguments of a run from -p and --params, over `inherited`, those of the run it goes on from; -p wins. Inherited
+// arguments that the pipeline has no parameter for any more are left out.
+Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::PipelineSpec& spec,
+                                         Value::Struct inherited = {});
 
 }  // namespace mlpipe::app

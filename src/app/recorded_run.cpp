@@ -110,6 +110,7 @@ Style style_of(const RunRow& run) {
 Style style_of(TaskState state) {
   switch (state) {
     case TaskState::waiting:
+    case TaskState::deferred:
     case TaskState::ready:
     case TaskState::skipped: return Style::faint;
     case TaskState::starting:

@@ -33,6 +33,8 @@ void RunHistory::apply(const metadata::EventRow& event) {
   }
   if (event.attempt == 0 || is(event.to, {TaskState::running, TaskState::stopping})) return;
   if (is(event.to, {TaskState::starting})) {
+    // The attempt of an earlier mlpipe, taken up: it is known already.
+    if (latest_attempt(event.task) == event.attempt) return;
     latest_[event.task] = attempts_.size();
     attempts_.push_back({event.task, event.attempt, false});
     return;

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <utility>
 
 #include "backoff.hpp"
+#include "demands.hpp"
 #include "inputs.hpp"
 #include "mlpipe/base/assert.hpp"
 #include "run_impl.hpp"
@@ -16,25 +18,53 @@ std::string failure_text(const AttemptResult& result) {
   return result.message.empty() ? std::string(to_string(result.end)) : result.message;
 }
 
+// Does `retry: {on: ...}` name this end?
+bool is_asked_for(const spec::RetryOn& on, const AttemptResult& result) {
+  const auto names = [&on](spec::RetryCause cause) { return std::ranges::find(on.causes, cause) != on.causes.end(); };
+  switch (result.end) {
+    case AttemptEnd::user_exit:
+      return names(spec::RetryCause::exit) || std::ranges::find(on.exit_codes, result.exit_code) != on.exit_codes.end();
+    case AttemptEnd::signalled: return names(spec::RetryCause::signal);
+    case AttemptEnd::out_of_memory: return names(spec::RetryCause::oom);
+    case AttemptEnd::timed_out: return names(spec::RetryCause::timeout);
+    case AttemptEnd::output_missing: return names(spec::RetryCause::missing_output);
+    default: return false;
+  }
+}
+
 }  // namespace
 
 void Run::Impl::start(TaskId id) {
-  TaskData inputs;
-  if (!spec_of(id).arguments.empty()) {
-    Result<TaskData> resolved = resolve_inputs(self, id);
-    if (!resolved) return set(id, TaskState::failed, {.reason = add_reason(resolved.error().message)});
-    inputs = std::move(*resolved);
-  }
+  Result<TaskData> resolved = inputs_of(id);
+  if (!resolved) return set(id, TaskState::failed, {.reason = add_reason(resolved.error().message)});
+  TaskData& inputs = *resolved;
+  Change change;
+  if (claim(id, inputs, change) == Claim::settled) return;
   ++at(id).attempt;
-  const TaskData* recorded = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(inputs);
-  set(id, TaskState::starting, {.inputs = recorded});
-  effects.emplace_back(Start{AttemptRequest{.id = {id, at(id).attempt}, .inputs = std::move(inputs)}});
+  change.inputs = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(inputs);
+  const std::uint64_t memory = memory_of(id);
+  change.memory = memory != 0 ? memory : spec_of(id).settings->resources.memory;
+  set(id, TaskState::starting, change);
+  slots[at(id).slot].claimed = change.cache != nullptr;
+  effects.emplace_back(
+      Start{AttemptRequest{.id = {id, at(id).attempt}, .inputs = std::move(inputs), .memory = memory}});
 }
 
-void Run::Impl::is_running(TaskId id) {
+Result<TaskData> Run::Impl::inputs_of(TaskId id) const {
+  if (spec_of(id).arguments.empty()) return TaskData{};
+  return resolve_inputs(self, id);
+}
+
+std::uint64_t Run::Impl::memory_of(TaskId id) const {
+  auto raised = raised_memory.find(id);
+  return raised == raised_memory.end() ? 0 : raised->second;
+}
+
+void Run::Impl::is_running(TaskId id, std::chrono::milliseconds already) {
   if (at(id).state != TaskState::starting) return;  // asked to stop meanwhile
-  set(id, TaskState::running);
-  if (const auto timeout = spec_of(id).settings->timeout) deadlines.set(id, now + *timeout);
+  set(id, TaskState::running, {.already = already});
+  slots[at(id).slot].since -= already;
+  if (const auto timeout = spec_of(id).settings->timeout) deadlines.set(id, now + *timeout - already);
 }
 
 void Run::Impl::has_ended(TaskId id, const AttemptResult& result) {
@@ -48,23 +78,42 @@ void Run::Impl::has_ended(TaskId id, const AttemptResult& result) {
                {.reason = add_reason(cancels > 0 ? cancel_reason : failure_text(result)), .result = &result});
   }
   const std::uint32_t reason = add_reason(failure_text(result));
-  if (const auto delay = delay_before_retry(id, result.end)) {
+  if (const auto delay = delay_before_retry(id, result)) {
     set(id, TaskState::retry_wait, {.reason = reason, .result = &result, .retry_in = delay});
     deadlines.set(id, now + *delay);
+    if (result.end == AttemptEnd::out_of_memory) raise_memory(id);
   } else {
     set(id, TaskState::failed, {.reason = reason, .result = &result});
   }
 }
 
-std::optional<std::chrono::milliseconds> Run::Impl::delay_before_retry(TaskId id, AttemptEnd end) {
+std::optional<std::chrono::milliseconds> Run::Impl::delay_before_retry(TaskId id, const AttemptResult& result) {
   Task& task = at(id);
-  const bool world = is_fault_of_the_world(end);
+  const bool world = is_fault_of_the_world(result.end);
   if (world) ++task.faults_of_the_world;
   const spec::RetryPolicy policy =
       world ? infrastructure_backoff(options.infrastructure_retries) : spec_of(id).settings->retry;
   const int failures = world ? task.faults_of_the_world : task.attempt - task.faults_of_the_world;
   if (failures > policy.limit || !may_start(id)) return std::nullopt;
+  if (!world && policy.on && !is_asked_for(*policy.on, result)) return std::nullopt;
   return retry_delay(policy, failures, options.seed, {id, task.attempt});
+}
+
+// The next attempt gets more, as much as the machine has. `id` holds nothing now.
+void Run::Impl::raise_memory(TaskId id) {
+  const spec::TaskSettings& settings = *spec_of(id).settings;
+  if (settings.retry.memory_factor <= 1 || settings.resources.memory == 0) return;
+  const std::uint64_t had = std::max(memory_of(id), settings.resources.memory);
+  auto memory = static_cast<std::uint64_t>(static_cast<double>(had) * settings.retry.memory_factor);
+  if (options.limits.memory > 0) memory = std::min(memory, options.limits.memory);
+  set_memory(id, memory);
+}
+
+void Run::Impl::set_memory(TaskId id, std::uint64_t memory) {
+  raised_memory.insert_or_assign(id, memory);
+  spec::TaskSettings raised = *spec_of(id).settings;
+  raised.resources.memory = memory;
+  ready.change_demand(id, demand_of(plan.spec(), raised));
 }
 
 void Run::Impl::deadline_came(TaskId id) {
@@ -78,7 +127,7 @@ void Run::Impl::deadline_came(TaskId id) {
 
 void Run::Impl::ask_to_stop(TaskId id, StopReason why, StopMode mode) {
   if (at(id).state != TaskState::stopping) {
-    set(id, TaskState::stopping);
+    set(id, TaskState::stopping, {.stop_reason = why});
     slots[at(id).slot].stop_reason = why;
   }
   effects.emplace_back(Stop{{id, at(id).attempt}, slots[at(id).slot].stop_reason, mode});

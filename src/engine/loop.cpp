@@ -34,16 +34,26 @@ class Loop final {
   // Record, then effects, then reports: what the world sees is never ahead of the record.
   Result<> carry_out_turn() {
     const std::span<const Transition> transitions = run_.transitions();
-    Result<> recorded = commit(transitions);
+    Result<> recorded = make_durable(transitions);
+    if (recorded) recorded = commit(transitions);
     std::vector<Run::Effect> effects = run_.take_effects();
     if (!recorded) {
       give_up(effects, recorded.error());
       return recorded;
     }
-    for (Run::Effect& effect : effects) carry_out(std::move(effect));
+    for (Run::Effect& effect : effects) {
+      if (Result<> done = carry_out(std::move(effect)); !done) recorded = std::move(done);
+    }
+    if (!recorded) return give_up({}, recorded.error()), recorded;
     if (Result<> passed = pass("after_effects", transitions); !passed) return give_up({}, passed.error()), passed;
     for (const Transition& transition : transitions) reporter_.transition(run_, transition);
     return {};
+  }
+
+  // Results that the cache put into the tree are there before the record says so.
+  Result<> make_durable(std::span<const Transition> transitions) {
+    if (run_.cache() == nullptr || std::ranges::none_of(transitions, &Transition::cached)) return {};
+    return run_.cache()->make_durable();
   }
 
   Result<> commit(std::span<const Transition> transitions) {
@@ -53,13 +63,26 @@ class Loop final {
     return pass("after_record", transitions);
   }
 
-  void carry_out(Run::Effect effect) {
+  Result<> carry_out(Run::Effect effect) {
     if (auto* start = std::get_if<Run::Start>(&effect)) {
       runner_.start(std::move(start->request));
+    } else if (const auto* stop = std::get_if<Run::Stop>(&effect)) {
+      runner_.stop(stop->id, stop->reason, stop->mode);
+    } else if (const auto* release = std::get_if<Run::Release>(&effect)) {
+      run_.cache()->release(release->task);
     } else {
-      const auto& stop = std::get<Run::Stop>(effect);
-      runner_.stop(stop.id, stop.reason, stop.mode);
+      return discard(std::get<Run::Discard>(effect).task);
     }
+    return {};
+  }
+
+  Result<> discard(TaskId task) {
+    if (run_.cache() == nullptr) return {};
+    if (Result<> recorded = record_.discard(task); !recorded) {
+      return within("recording the run", std::move(recorded).error());
+    }
+    run_.cache()->discard(task, *run_.outputs(task));
+    return {};
   }
 
   void take_in(const Event& event, MonotonicTime now, WallTime wall) {
@@ -110,6 +133,7 @@ class Loop final {
 
   Result<> pass(std::string_view place, std::span<const Transition> transitions) const {
     if (!failpoint_.armed()) return {};
+    if (Result<> passed = failpoint_.pass(place); !passed) return passed;
     for (const Transition& transition : transitions) {
       if (Result<> passed = failpoint_.pass(fmt::format("{}.{}", place, to_string(transition.to))); !passed)
         return passed;

@@ -1,7 +1,6 @@
 #include "ready_queue.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "mlpipe/base/assert.hpp"
 
@@ -19,24 +18,32 @@ ReadyQueue::ReadyQueue(const plan::Plan& plan, const Limits& limits)
 }
 
 void ReadyQueue::assign_lines() {
-  std::map<Demand, std::uint32_t> known;
   const spec::TaskSettings* last = nullptr;  // tasks without settings of their own share them
   std::uint32_t line = 0;
   line_of_.reserve(plan_.size());
   for (std::uint32_t task = 0; task < plan_.size(); ++task) {
     if (const spec::TaskSettings* settings = plan_.task(TaskId{task}).spec->settings.get(); settings != last) {
       last = settings;
-      Demand demand = demand_of(plan_.spec(), *settings);
-      std::erase_if(demand, [&](const Amount& each) { return limits_[each.dimension] == k_unlimited; });
-      auto [found, is_new] = known.try_emplace(std::move(demand), static_cast<std::uint32_t>(known.size()));
-      if (is_new) lines_.push_back(Line{.demand = found->first, .heap = {}});
-      line = found->second;
+      line = line_with(demand_of(plan_.spec(), *settings));
     }
     line_of_.push_back(line);
   }
 }
 
+std::uint32_t ReadyQueue::line_with(Demand demand) {
+  std::erase_if(demand, [&](const Amount& each) { return limits_[each.dimension] == k_unlimited; });
+  auto [found, is_new] = line_by_demand_.try_emplace(std::move(demand), static_cast<std::uint32_t>(lines_.size()));
+  if (is_new) lines_.push_back(Line{.demand = found->first, .heap = {}});
+  return found->second;
+}
+
+void ReadyQueue::change_demand(TaskId task, Demand demand) { line_of_[index(task)] = line_with(std::move(demand)); }
+
 void ReadyQueue::push(TaskId task) {
+  if (withdrawn_[index(task)]) {  // its entry is still there
+    withdrawn_[index(task)] = false;
+    return;
+  }
   std::vector<Key>& heap = lines_[line_of_[index(task)]].heap;
   heap.push_back(key(task));
   std::push_heap(heap.begin(), heap.end());
@@ -69,15 +76,27 @@ void ReadyQueue::take(TaskId task) {
   std::pop_heap(line.heap.begin(), line.heap.end());
   line.heap.pop_back();
   line.overtaken = 0;
-  for (const Amount& each : line.demand) held_[each.dimension] += each.amount;
+  hold(line, task);
+  if (reserved_ == nullptr) count_overtaken(key(task));
+}
 
+void ReadyQueue::take_anyway(TaskId task) {
+  Line& line = lines_[line_of_[index(task)]];
+  auto entry = std::find(line.heap.begin(), line.heap.end(), key(task));
+  MLPIPE_ASSERT(entry != line.heap.end());
+  line.heap.erase(entry);
+  std::make_heap(line.heap.begin(), line.heap.end());
+  hold(line, task);
+}
+
+void ReadyQueue::hold(const Line& line, TaskId task) {
+  for (const Amount& each : line.demand) held_[each.dimension] += each.amount;
   if (reserved_ == &line) {
     reserved_ = nullptr;
   } else if (reserved_ != nullptr) {
     for (const Amount& each : line.demand) held_since_[each.dimension] += each.amount;
     taken_since_.push_back(task);
   }
-  if (reserved_ == nullptr) count_overtaken(key(task));
 }
 
 void ReadyQueue::withdraw(TaskId task) { withdrawn_[index(task)] = true; }
@@ -111,6 +130,7 @@ void ReadyQueue::count_overtaken(Key started) {
 
 void ReadyQueue::drop_withdrawn(Line& line) {
   while (!line.heap.empty() && withdrawn_[index(task_of(line.heap.front()))]) {
+    withdrawn_[index(task_of(line.heap.front()))] = false;
     std::pop_heap(line.heap.begin(), line.heap.end());
     line.heap.pop_back();
   }

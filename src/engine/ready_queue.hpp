@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -30,8 +32,12 @@ class ReadyQueue final {
   std::optional<plan::TaskId> next();
   // Takes out the task that next() gave; it holds what it demands until release().
   void take(plan::TaskId task);
-  // Takes out any task, which will not start.
+  // Takes out any task of the queue, whether it fits or not: it is under way already (an earlier mlpipe started it).
+  void take_anyway(plan::TaskId task);
+  // Takes out any task, which will not start now; it may be pushed again.
   void withdraw(plan::TaskId task);
+  // From now on `task` demands this. It is not in the queue and holds nothing.
+  void change_demand(plan::TaskId task, Demand demand);
   // Gives back what a task holds. `task` was taken.
   void release(plan::TaskId task);
 
@@ -45,6 +51,8 @@ class ReadyQueue final {
   };
 
   void assign_lines();
+  std::uint32_t line_with(Demand demand);
+  void hold(const Line& line, plan::TaskId task);
   void drop_withdrawn(Line& line);
   bool fits(const Line& line) const;
   bool fits_beside_reserved(const Line& line) const;
@@ -55,9 +63,10 @@ class ReadyQueue final {
   const plan::Plan& plan_;
   std::vector<std::int64_t> limits_;
   std::vector<std::int64_t> held_;
-  std::vector<Line> lines_;
+  std::deque<Line> lines_;  // reserved_ points into it
+  std::map<Demand, std::uint32_t> line_by_demand_;
   std::vector<std::uint32_t> line_of_;  // per task
-  std::vector<bool> withdrawn_;         // per task; its entry is dropped when it comes to the front
+  std::vector<bool> withdrawn_;         // per task with an entry that is dropped when it comes to the front
   Line* reserved_ = nullptr;
   std::vector<std::int64_t> held_since_;   // by tasks taken since the reservation was made
   std::vector<plan::TaskId> taken_since_;  // these tasks; few, for a reservation does not last

@@ -25,8 +25,13 @@ std::string signal_name(int signal) {
 
 }  // namespace
 
-Run::Impl::Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_options)
-    : self(run), plan(its_plan), options(std::move(its_options)), tasks(plan.size()), ready(plan, options.limits) {
+Run::Impl::Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_options, ResultCache* its_cache)
+    : self(run),
+      plan(its_plan),
+      options(std::move(its_options)),
+      cache(its_cache),
+      tasks(plan.size()),
+      ready(plan, options.limits) {
   MLPIPE_ASSERT(options.limits.max_parallel >= 1);
   counts[static_cast<std::size_t>(TaskState::waiting)] = plan.size();
   for (std::uint32_t id = 0; id < plan.size(); ++id) {
@@ -52,11 +57,16 @@ void Run::Impl::Turn::clear() {
   transitions.clear();
   if (transitions.capacity() > k_kept_transitions) transitions = {};
   inputs.clear();
+  answers.clear();
 }
 
 // ---- What the loop calls ----------------------------------------------------------------------------------------
 
-Run::Run(const plan::Plan& plan, RunOptions options) : impl_(std::make_unique<Impl>(*this, plan, std::move(options))) {}
+Run::Run(const plan::Plan& plan, RunOptions options, ResultCache* cache, std::vector<Recovered> recovered)
+    : impl_(std::make_unique<Impl>(*this, plan, std::move(options), cache)) {
+  impl_->resumed = !recovered.empty();
+  impl_->recover(std::move(recovered));
+}
 Run::~Run() = default;
 
 void Run::apply(const Event& event, MonotonicTime now, WallTime wall) {
@@ -64,10 +74,12 @@ void Run::apply(const Event& event, MonotonicTime now, WallTime wall) {
   impl_->wall = wall;
   if (const auto* running = std::get_if<AttemptRunning>(&event)) {
     MLPIPE_ASSERT(attempt(running->id.task) == running->id.number && is_active(state(running->id.task)));
-    impl_->is_running(running->id.task);
+    impl_->is_running(running->id.task, running->already);
   } else if (const auto* finished = std::get_if<AttemptFinished>(&event)) {
     MLPIPE_ASSERT(attempt(finished->id.task) == finished->id.number && is_active(state(finished->id.task)));
     impl_->has_ended(finished->id.task, finished->result);
+  } else if (const auto* settled = std::get_if<ResultSettled>(&event)) {
+    if (state(settled->task) == TaskState::deferred) impl_->set(settled->task, TaskState::ready);
   } else if (const auto* interrupted = std::get_if<Interrupted>(&event)) {
     if (impl_->interrupt_signal == 0) impl_->interrupt_signal = interrupted->signal;
     cancel(fmt::format("interrupted by {}", signal_name(interrupted->signal)), now, wall);
@@ -78,6 +90,7 @@ void Run::advance(MonotonicTime now, WallTime wall) {
   impl_->now = now;
   impl_->wall = wall;
   while (const std::optional<TaskId> due = impl_->deadlines.take_due(now)) impl_->deadline_came(*due);
+  impl_->take_up_attempts();
   while (true) {
     impl_->settle();  // again after each start, for a task whose inputs have no value fails at once
     const std::optional<TaskId> task = impl_->ready.next();
@@ -85,7 +98,8 @@ void Run::advance(MonotonicTime now, WallTime wall) {
     impl_->start(*task);
   }
   // Else nothing would ever happen again: a task that can never fit got past check_fits().
-  MLPIPE_ASSERT(finished() || impl_->slots.size() > impl_->free_slots.size() || next_deadline());
+  MLPIPE_ASSERT(finished() || impl_->slots.size() > impl_->free_slots.size() || next_deadline() ||
+                impl_->count(TaskState::deferred) > 0);
 }
 
 void Run::cancel(std::string reason, MonotonicTime now, WallTime wall) {
@@ -154,6 +168,15 @@ const std::string& Run::reason(TaskId id) const {
   const Impl::Task& task = impl_->at(id);
   return impl_->reasons[task.state == TaskState::succeeded ? 0 : task.reason].text;
 }
+
+const std::string& Run::cached_from(TaskId id) const {
+  const Impl::Task& task = impl_->at(id);
+  return impl_->reasons[task.state == TaskState::succeeded ? task.reason : 0].text;
+}
+
+std::size_t Run::cached() const { return impl_->cached; }
+ResultCache* Run::cache() const { return impl_->cache; }
+bool Run::resumed() const { return impl_->resumed; }
 
 int Run::interrupt_signal() const { return impl_->interrupt_signal; }
 

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "deadlines.hpp"
@@ -23,7 +25,7 @@ struct Run::Impl {
     std::uint32_t unmet = 0;                  // needs that have not ended
     int attempt = 0;                          // of the latest, 0 before the first
     int faults_of_the_world = 0;              // attempts that do not count against the task's own retries
-    std::uint32_t reason = 0;                 // index into reasons
+    std::uint32_t reason = 0;                 // index into reasons; of a succeeded task: the run it is cached from
     std::uint32_t slot = 0;                   // index into slots while active
     std::unique_ptr<const TaskData> outputs;  // of a succeeded task that has some
   };
@@ -34,6 +36,7 @@ struct Run::Impl {
     std::uint64_t sequence = 0;  // of starts; 0: the slot is free
     MonotonicTime since{};
     StopReason stop_reason = StopReason::cancelled;  // when stopping
+    bool claimed = false;                            // the cache waits for its result
   };
 
   // Why a task ended without success. Tasks skipped for one cause share one.
@@ -48,16 +51,26 @@ struct Run::Impl {
     const AttemptResult* result = nullptr;
     const TaskData* inputs = nullptr;
     std::optional<std::chrono::milliseconds> retry_in = std::nullopt;
+    const CacheAnswer* cache = nullptr;
+    std::uint64_t memory = 0;
+    std::optional<StopReason> stop_reason = std::nullopt;
+    bool taken_up = false;
+    std::chrono::milliseconds already{0};
   };
 
   // What the loop has not taken yet, and what that points to.
   struct Turn {
     std::vector<Transition> transitions;
     std::deque<TaskData> inputs;
+    std::deque<CacheAnswer> answers;
     void clear();
   };
 
-  Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_options);
+  Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_options, ResultCache* its_cache);
+
+  // Puts the tasks into the states an earlier mlpipe left them in. (recover.cpp)
+  void recover(std::vector<Recovered> recovered);
+  void take_up_attempts();
 
   Task& at(TaskId id) { return tasks[index(id)]; }
   const Task& at(TaskId id) const { return tasks[index(id)]; }
@@ -84,13 +97,25 @@ struct Run::Impl {
   void settle_one(TaskId id);
   void become_ready_or_not(TaskId id);
   void release_dependants(TaskId id);
+  void discard_unneeded(TaskId ended);
+  bool is_done(TaskId id) const;       // succeeded, or skipped for good
+  bool outlives_run(TaskId id) const;  // gives an output of the pipeline
   void cancel_unstarted(std::string why);
 
   // Attempts, from their start to their end. (attempts.cpp)
   void start(TaskId id);
-  void is_running(TaskId id);
+  // Settled by the cache instead of an attempt? `inputs` are what the task is given. (caching.cpp)
+  bool is_cached(TaskId id);
+  enum class Claim { granted, settled };
+  Claim claim(TaskId id, const TaskData& inputs, Change& change);
+  void succeed_by(TaskId id, CacheAnswer answer, TaskData inputs);
+  void is_running(TaskId id, std::chrono::milliseconds already);
   void has_ended(TaskId id, const AttemptResult& result);
-  std::optional<std::chrono::milliseconds> delay_before_retry(TaskId id, AttemptEnd end);
+  std::optional<std::chrono::milliseconds> delay_before_retry(TaskId id, const AttemptResult& result);
+  void raise_memory(TaskId id);
+  void set_memory(TaskId id, std::uint64_t memory);
+  std::uint64_t memory_of(TaskId id) const;  // 0: what its settings say
+  Result<TaskData> inputs_of(TaskId id) const;
   void deadline_came(TaskId id);
   void ask_to_stop(TaskId id, StopReason why, StopMode mode);
   std::vector<TaskId> active() const;
@@ -98,6 +123,7 @@ struct Run::Impl {
   const Run& self;
   const plan::Plan& plan;
   const RunOptions options;
+  ResultCache* const cache;
 
   std::vector<Task> tasks;
   StateCounts counts{};
@@ -105,6 +131,11 @@ struct Run::Impl {
   Deadlines deadlines;  // running: time-out; stopping: patience; retry_wait: the next attempt
   std::vector<Slot> slots;
   std::vector<std::uint32_t> free_slots;
+  std::unordered_map<TaskId, std::uint64_t> raised_memory;  // of tasks that met the OOM killer and want more
+  std::vector<std::pair<TaskId, TakeUp>> to_take_up;        // attempts of an earlier mlpipe, in the first turn
+  std::size_t cached = 0;
+  bool resumed = false;
+  std::uint32_t last_source = 0;  // reason that names the run of the latest hit: mostly it is one for all
   std::uint64_t starts = 0;
 
   static constexpr std::uint32_t not_selected = 1;

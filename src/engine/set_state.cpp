@@ -12,10 +12,19 @@ void Run::Impl::set(TaskId id, TaskState to, const Change& change) {
   ++counts[static_cast<std::size_t>(to)];
   if (change.reason != 0) task.reason = change.reason;
 
-  if (from == TaskState::ready) to == TaskState::starting ? ready.take(id) : ready.withdraw(id);
+  if (from == TaskState::ready) {
+    if (to != TaskState::starting) {
+      ready.withdraw(id);
+    } else if (change.taken_up) {
+      ready.take_anyway(id);
+    } else {
+      ready.take(id);
+    }
+  }
   if (to == TaskState::ready) ready.push(id);
   if (!is_active(from) && is_active(to)) occupy_slot(id);
   if (is_active(from) && !is_active(to)) {
+    if (slots[task.slot].claimed) effects.emplace_back(Release{id});
     free_slot(id);
     ready.release(id);
   }
@@ -31,7 +40,13 @@ void Run::Impl::set(TaskId id, TaskState to, const Change& change) {
                                         .reason = reasons[change.reason].text,
                                         .result = change.result,
                                         .inputs = change.inputs,
-                                        .retry_in = change.retry_in});
+                                        .retry_in = change.retry_in,
+                                        .cache = change.cache,
+                                        .outputs = to == TaskState::succeeded ? self.outputs(id) : nullptr,
+                                        .memory = change.memory,
+                                        .stop_reason = change.stop_reason,
+                                        .taken_up = change.taken_up,
+                                        .already = change.already});
 }
 
 void Run::Impl::occupy_slot(TaskId id) {

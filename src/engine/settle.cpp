@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "inputs.hpp"
@@ -20,6 +21,9 @@ void Run::Impl::settle() {
 void Run::Impl::settle_one(TaskId id) {
   if (is_final(at(id).state)) {
     release_dependants(id);
+    discard_unneeded(id);
+  } else if (at(id).state != TaskState::waiting) {
+    return;  // taken up from an earlier mlpipe
   } else if (!plan.selected(id)) {
     set(id, TaskState::skipped, {.reason = not_selected});
   } else {
@@ -52,7 +56,29 @@ void Run::Impl::become_ready_or_not(TaskId id) {
       return set(id, TaskState::skipped, {.reason = reason});
     }
   }
-  set(id, TaskState::ready);
+  if (!is_cached(id)) set(id, TaskState::ready);
+}
+
+// Of the tasks that `ended` read from: those whose artifacts nobody needs any more. A dependant that failed might be
+// tried again, so what it reads is kept.
+void Run::Impl::discard_unneeded(TaskId ended) {
+  if (!is_done(ended)) return;
+  for (TaskId need : plan.needs(ended)) {
+    if (spec_of(need).settings->keep || at(need).state != TaskState::succeeded || outlives_run(need)) continue;
+    const std::span<const TaskId> readers = plan.dependants(need);
+    if (!std::ranges::all_of(readers, [this](TaskId reader) { return is_done(reader); })) continue;
+    const TaskData* outputs = self.outputs(need);
+    if (!outputs->artifacts.empty()) effects.emplace_back(Discard{need});
+  }
+}
+
+bool Run::Impl::is_done(TaskId id) const {
+  return plan.selected(id) && (at(id).state == TaskState::succeeded || at(id).state == TaskState::skipped);
+}
+
+bool Run::Impl::outlives_run(TaskId id) const {
+  const std::vector<spec::PipelineOutput>& outputs = plan.spec().root_dag().outputs;
+  return std::ranges::any_of(outputs, [&](const auto& output) { return output.source.task == spec_of(id).name; });
 }
 
 std::uint32_t Run::Impl::add_reason(std::string text) {

@@ -15,8 +15,9 @@ constexpr std::array<unsigned, k_task_states> k_arrows = [] {
     for (TaskState follower : followers)
       arrows[static_cast<std::size_t>(state)] |= 1u << static_cast<unsigned>(follower);
   };
-  from(waiting, {ready, skipped, failed, cancelled});
-  from(ready, {starting, skipped, failed, cancelled});
+  from(waiting, {ready, succeeded, skipped, failed, cancelled});
+  from(ready, {starting, deferred, succeeded, skipped, failed, cancelled});
+  from(deferred, {ready, cancelled});
   from(starting, {running, stopping, succeeded, failed, retry_wait, cancelled});
   from(running, {stopping, succeeded, failed, retry_wait, cancelled});
   from(stopping, {succeeded, failed, retry_wait, cancelled});
@@ -34,6 +35,7 @@ std::string_view to_string(TaskState state) {
   switch (state) {
     case TaskState::waiting: return "waiting";
     case TaskState::ready: return "ready";
+    case TaskState::deferred: return "deferred";
     case TaskState::starting: return "starting";
     case TaskState::running: return "running";
     case TaskState::stopping: return "stopping";

@@ -1,5 +1,6 @@
 #include "mlpipe/metadata/record.hpp"
 
+#include <array>
 #include <cmath>
 
 #include "metadata/schema.hpp"
@@ -60,6 +61,44 @@ class SqliteRunRecord final : public RunRecord {
     plan_ = &plan;
     counts_ = {};
     counts_[static_cast<std::size_t>(TaskState::waiting)] = plan.size();
+    cached_ = 0;
+    return {};
+  }
+
+  Result<> resume(const std::string& run_id, const plan::Plan& plan, WallTime at) override {
+    Result<> resumed = in_transaction([&] { return write_resumption(run_id, plan, at); });
+    if (!resumed) return within(fmt::format("recording that run {} goes on", run_id), std::move(resumed).error());
+    run_id_ = run_id;
+    plan_ = &plan;
+    return {};
+  }
+
+  Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) override {
+    std::vector<StoredResult> found;
+    std::vector<std::array<std::int64_t, 3>> keys;
+    find_results_.query(fingerprint, static_cast<std::int64_t>(limit));
+    while (true) {
+      const Result<bool> more = find_results_.step();
+      if (!more) return Failure(more.error());
+      if (!*more) break;
+      keys.push_back({find_results_.integer(0), find_results_.integer(1), find_results_.integer(2)});
+      StoredResult& result = found.emplace_back();
+      result.run_id = find_results_.text(3);
+      result.task = find_results_.text(4);
+      if (auto finished = find_results_.optional_time(5)) result.finished = *finished;
+      result.removed = find_results_.integer(6) != 0;
+    }
+    find_results_.reset();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (Result<> read = read_outputs(keys[i], found[i].outputs); !read) return Failure(std::move(read).error());
+    }
+    return found;
+  }
+
+  Result<> discard(plan::TaskId task) override {
+    Result<> recorded =
+        in_transaction([&] { return mark_removed_.run(run_, static_cast<std::int64_t>(plan::index(task))); });
+    if (!recorded) return within("recording that artifacts are taken away", std::move(recorded).error());
     return {};
   }
 
@@ -78,17 +117,20 @@ class SqliteRunRecord final : public RunRecord {
   Result<> commit(std::span<const Transition> transitions) override {
     if (transitions.empty()) return {};
     engine::StateCounts counts = counts_;
+    std::size_t cached = cached_;
     std::int64_t event = next_event_;
     Result<> recorded = in_transaction([&]() -> Result<> {
       for (const Transition& transition : transitions) {
         --counts[static_cast<std::size_t>(transition.from)];
         ++counts[static_cast<std::size_t>(transition.to)];
+        if (transition.cached()) ++cached;
         if (Result<> written = write(transition, event++); !written) return written;
       }
-      return write_counts(counts);
+      return write_counts(counts, cached);
     });
     if (!recorded) return within("recording the progress of the run", std::move(recorded).error());
     counts_ = counts;
+    cached_ = cached;
     next_event_ = event;
     return {};
   }
@@ -122,9 +164,8 @@ class SqliteRunRecord final : public RunRecord {
     const Entry entries[] = {
         {&insert_run_,
          "INSERT INTO runs (id, pipeline, state, created, root, spec_file, spec_digest, command_line, mlpipe_version, "
-         "engine, host, "
-         "git_commit, git_dirty, tasks, waiting) VALUES (?1, ?2, 'running', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-         "?13, ?13) "
+         "engine, host, git_commit, git_dirty, tasks, waiting, parent, options, experiment) VALUES (?1, ?2, 'running', ?3, "
+         "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16) "
          "ON CONFLICT (id) DO NOTHING RETURNING run"},
         {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
         {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
@@ -133,11 +174,30 @@ class SqliteRunRecord final : public RunRecord {
         {&insert_event_, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
         {&update_task_, "UPDATE tasks SET state = ?3, reason = ?4 WHERE run = ?1 AND task = ?2"},
         {&insert_attempt_,
-         "INSERT INTO attempts (run, task, attempt, container, state, started) VALUES (?1, ?2, ?3, ?4, 'starting', "
-         "?5)"},
+         "INSERT INTO attempts (run, task, attempt, container, state, started, fingerprint, why, memory) VALUES (?1, ?2, "
+         "?3, ?4, 'starting', ?5, ?6, ?7, ?8)"},
+        {&take_up_attempt_,
+         "UPDATE attempts SET state = 'starting', memory = ?4 WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
+        {&insert_cached_,
+         "INSERT INTO attempts (run, task, attempt, container, state, started, finished, fingerprint) VALUES (?1, ?2, 0, "
+         "'', 'cached', ?3, ?3, ?4)"},
+        {&insert_fingerprint_, "INSERT OR IGNORE INTO fingerprints VALUES (?1, ?2)"},
+        {&update_cached_task_,
+         "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = ?2"},
+        {&mark_removed_, "UPDATE tasks SET removed = 1 WHERE run = ?1 AND task = ?2"},
+        {&find_results_,
+         "SELECT a.run, a.task, a.attempt, runs.id, tasks.path, a.finished, tasks.removed FROM attempts AS a "
+         "JOIN tasks ON tasks.run = a.run AND tasks.task = a.task JOIN runs ON runs.run = a.run "
+         "WHERE a.fingerprint = ?1 AND a.fingerprint <> '' AND a.state IN ('succeeded', 'cached') "
+         "ORDER BY a.run DESC, a.task LIMIT ?2"},
+        {&output_parameters_,
+         "SELECT name, value FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
+        {&output_artifacts_,
+         "SELECT name, artifact, type, uri, digest, bytes, is_folder, metadata FROM artifacts "
+         "WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
         {&update_attempt_,
-         "UPDATE attempts SET state = ?4, running = coalesce(?5, running) WHERE run = ?1 AND task = ?2 AND attempt = "
-         "?3"},
+         "UPDATE attempts SET state = ?4, running = coalesce(?5, running), stop_reason = ?6 WHERE run = ?1 AND task = ?2 "
+         "AND attempt = ?3"},
         {&end_attempt_,
          "UPDATE attempts SET state = ?4, exit_code = ?5, oom_killed = ?6, message = ?7, hint = ?8, finished = ?9 "
          "WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
@@ -146,7 +206,7 @@ class SqliteRunRecord final : public RunRecord {
         {&insert_metric_, "INSERT INTO metrics VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
         {&update_counts_,
          "UPDATE runs SET waiting = ?2, ready = ?3, starting = ?4, running = ?5, stopping = ?6, retry_wait = ?7, "
-         "succeeded = ?8, failed = ?9, skipped = ?10, cancelled = ?11 WHERE run = ?1"},
+         "succeeded = ?8, failed = ?9, skipped = ?10, cancelled = ?11, deferred = ?12, cached = ?13 WHERE run = ?1"},
         {&update_run_, "UPDATE runs SET state = ?2, finished = ?3 WHERE run = ?1"},
     };
     for (const Entry& entry : entries) {
@@ -171,7 +231,8 @@ class SqliteRunRecord final : public RunRecord {
   Result<> write_run(const RunStart& start, const plan::Plan& plan) {
     insert_run_.query(start.id, plan.spec().name, start.created, start.root, start.spec_file, start.spec_digest,
                       start.command_line, start.mlpipe_version, start.engine, start.host, start.git_commit,
-                      start.git_dirty, static_cast<std::uint64_t>(plan.size()));
+                      start.git_dirty, static_cast<std::uint64_t>(plan.size()), start.parent, to_json(start.options),
+                      start.experiment);
     const Result<bool> inserted = insert_run_.step();
     if (!inserted) return Failure(inserted.error());
     if (!*inserted) {
@@ -184,7 +245,7 @@ class SqliteRunRecord final : public RunRecord {
     next_event_ = 1;
     return Steps()
         .then([&] { return write_arguments(plan); })
-        .then([&] { return write_labels(plan.spec()); })
+        .then([&] { return write_labels(plan.spec(), start); })
         .then([&] { return write_tasks(plan); })
         .then([&] {
           return insert_event_.run(run_, next_event_++, start.created, k_no_task, 0, "",
@@ -200,8 +261,11 @@ class SqliteRunRecord final : public RunRecord {
     return {};
   }
 
-  Result<> write_labels(const spec::PipelineSpec& spec) {
+  Result<> write_labels(const spec::PipelineSpec& spec, const RunStart& start) {
     for (const auto& [name, value] : spec.labels) {
+      if (Result<> added = insert_label_.run(run_, name, value); !added) return added;
+    }
+    for (const auto& [name, value] : start.labels) {
       if (Result<> added = insert_label_.run(run_, name, value); !added) return added;
     }
     return {};
@@ -218,6 +282,96 @@ class SqliteRunRecord final : public RunRecord {
     return {};
   }
 
+  // ---- resume ----
+
+  Result<> write_resumption(const std::string& run_id, const plan::Plan& plan, WallTime at) {
+    Result<Statement> find = database_->prepare(
+        "SELECT run, root, tasks, (SELECT coalesce(max(event), 0) FROM events WHERE events.run = runs.run) FROM runs "
+        "WHERE id = ?1");
+    if (!find) return Failure(std::move(find).error());
+    find->query(run_id);
+    const Result<bool> found = find->step();
+    if (!found) return Failure(found.error());
+    if (!*found) return fail(ErrorCode::not_found, "record {}: there is no run {}", database_->file().string(), run_id);
+    run_ = find->integer(0);
+    root_ = find->text(1);
+    next_event_ = find->integer(3) + 1;
+    if (find->integer(2) != static_cast<std::int64_t>(plan.size())) {
+      return fail(ErrorCode::conflict, "record {}: run {} has {} tasks, but its pipeline has {} now",
+                  database_->file().string(), run_id, find->integer(2), plan.size());
+    }
+    find->reset();
+    return Steps()
+        .then([&] { return forget_unfinished(); })
+        .then([&] { return count_again(plan.size()); })
+        .then([&] { return write_counts(counts_, cached_); })
+        .then([&] {
+          const std::string_view running = engine::to_string(engine::RunState::running);
+          return insert_event_.run(run_, next_event_++, at, k_no_task, 0, running, running, "resumed", k_no_delay);
+        })
+        .result();
+  }
+
+  // Attempts whose end was not recorded keep their rows: they are taken up.
+  Result<> forget_unfinished() {
+    Result<Statement> reset = database_->prepare(
+        "UPDATE tasks SET state = 'waiting', reason = '' WHERE run = ?1 AND state NOT IN ('waiting', 'succeeded', "
+        "'failed')");
+    if (!reset) return Failure(std::move(reset).error());
+    return reset->run(run_);
+  }
+
+  Result<> count_again(std::size_t tasks) {
+    counts_ = {};
+    Result<Statement> count = database_->prepare(
+        "SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state = 'failed'), "
+        "count(*) FILTER (WHERE state = 'succeeded' AND cached_from <> '') FROM tasks WHERE run = ?1");
+    if (!count) return Failure(std::move(count).error());
+    count->query(run_);
+    const Result<bool> counted = count->step();
+    if (!counted) return Failure(counted.error());
+    const auto succeeded = static_cast<std::size_t>(count->integer(0));
+    const auto failed = static_cast<std::size_t>(count->integer(1));
+    cached_ = static_cast<std::size_t>(count->integer(2));
+    counts_[static_cast<std::size_t>(TaskState::succeeded)] = succeeded;
+    counts_[static_cast<std::size_t>(TaskState::failed)] = failed;
+    counts_[static_cast<std::size_t>(TaskState::waiting)] = tasks - succeeded - failed;
+    return {};
+  }
+
+  // ---- results ----
+
+  Result<> read_outputs(const std::array<std::int64_t, 3>& key, engine::TaskData& outputs) {
+    output_parameters_.query(key[0], key[1], key[2]);
+    while (true) {
+      const Result<bool> more = output_parameters_.step();
+      if (!more) return Failure(more.error());
+      if (!*more) break;
+      Result<Value> value = parse_json(output_parameters_.text(1), "an output parameter");
+      if (!value) return Failure(std::move(value).error());
+      outputs.parameters.emplace(output_parameters_.text(0), std::move(*value));
+    }
+    output_parameters_.reset();
+    output_artifacts_.query(key[0], key[1], key[2]);
+    while (true) {
+      const Result<bool> more = output_artifacts_.step();
+      if (!more) return Failure(more.error());
+      if (!*more) break;
+      engine::Artifact artifact{.name = std::string(output_artifacts_.text(1)),
+                                .type = std::string(output_artifacts_.text(2)),
+                                .uri = std::string(output_artifacts_.text(3)),
+                                .digest = std::string(output_artifacts_.text(4)),
+                                .bytes = static_cast<std::uint64_t>(output_artifacts_.integer(5)),
+                                .is_folder = output_artifacts_.integer(6) != 0};
+      Result<Value> metadata = parse_json(output_artifacts_.text(7), "an artifact's metadata");
+      if (!metadata) return Failure(std::move(metadata).error());
+      artifact.metadata = std::move(*metadata);
+      outputs.artifacts.emplace(output_artifacts_.text(0), std::move(artifact));
+    }
+    output_artifacts_.reset();
+    return {};
+  }
+
   // ---- commit ----
 
   Result<> write(const Transition& transition, std::int64_t event) {
@@ -228,27 +382,54 @@ class SqliteRunRecord final : public RunRecord {
                                    engine::to_string(transition.from), engine::to_string(transition.to),
                                    transition.reason, transition.retry_in);
         })
-        .then([&] { return update_task_.run(run_, task, engine::to_string(transition.to), transition.reason); })
+        .then([&] {
+          if (transition.cached()) {
+            return update_cached_task_.run(run_, task, transition.cache->from_run, transition.cache->removed);
+          }
+          return update_task_.run(run_, task, engine::to_string(transition.to), transition.reason);
+        })
         .then([&] { return write_attempt(transition, task); })
         .result();
   }
 
   Result<> write_attempt(const Transition& transition, std::uint32_t task) {
+    if (transition.cached()) return write_cached(transition, task);
     const int attempt = transition.attempt;
     if (attempt == 0) return {};
     if (transition.result != nullptr) return write_result(transition, task);
     switch (transition.to) {
       case TaskState::starting: {
+        if (transition.taken_up) return take_up_attempt_.run(run_, task, attempt, transition.memory);
         const std::string container = engine::container_name(root_, run_id_, plan_->task(transition.task).path(), attempt);
-        Result<> intent = insert_attempt_.run(run_, task, attempt, container, transition.at);
+        static const engine::CacheAnswer k_unasked;
+        const engine::CacheAnswer& cache = transition.cache == nullptr ? k_unasked : *transition.cache;
+        if (Result<> kept = keep_fingerprint(cache); !kept) return kept;
+        Result<> intent = insert_attempt_.run(run_, task, attempt, container, transition.at, cache.fingerprint,
+                                              cache.why, transition.memory);
         if (!intent || transition.inputs == nullptr) return intent;
         return write_data(*transition.inputs, task, attempt, "input");
       }
       case TaskState::running:
-        return update_attempt_.run(run_, task, attempt, "running", std::optional<WallTime>(transition.at));
-      case TaskState::stopping: return update_attempt_.run(run_, task, attempt, "stopping", std::optional<WallTime>());
+        return update_attempt_.run(run_, task, attempt, "running", std::optional<WallTime>(transition.at), "");
+      case TaskState::stopping:
+        return update_attempt_.run(run_, task, attempt, "stopping", std::optional<WallTime>(),
+                                   transition.stop_reason == engine::StopReason::timed_out ? "timed_out" : "cancelled");
       default: return {};
     }
+  }
+
+  Result<> write_cached(const Transition& transition, std::uint32_t task) {
+    return Steps()
+        .then([&] { return insert_cached_.run(run_, task, transition.at, transition.cache->fingerprint); })
+        .then([&] { return write_data(*transition.inputs, task, 0, "input"); })
+        .then([&] { return write_data(*transition.outputs, task, 0, "output"); })
+        .then([&] { return write_metrics(*transition.outputs, task, 0); })
+        .result();
+  }
+
+  Result<> keep_fingerprint(const engine::CacheAnswer& cache) {
+    if (cache.fingerprint.empty() || cache.fingerprint_text.empty()) return {};
+    return insert_fingerprint_.run(cache.fingerprint, cache.fingerprint_text);
   }
 
   Result<> write_result(const Transition& transition, std::uint32_t task) {
@@ -291,26 +472,28 @@ class SqliteRunRecord final : public RunRecord {
     return {};
   }
 
-  Result<> write_counts(const engine::StateCounts& counts) {
+  Result<> write_counts(const engine::StateCounts& counts, std::size_t cached) {
     const auto of = [&](TaskState state) {
       return static_cast<std::uint64_t>(counts[static_cast<std::size_t>(state)]);
     };
     return update_counts_.run(run_, of(TaskState::waiting), of(TaskState::ready), of(TaskState::starting),
                               of(TaskState::running), of(TaskState::stopping), of(TaskState::retry_wait),
                               of(TaskState::succeeded), of(TaskState::failed), of(TaskState::skipped),
-                              of(TaskState::cancelled));
+                              of(TaskState::cancelled), of(TaskState::deferred), static_cast<std::uint64_t>(cached));
   }
 
   std::unique_ptr<Database> database_;  // before the statements: they must go first
   Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_,
       insert_attempt_, update_attempt_, end_attempt_, insert_parameter_, insert_artifact_, insert_metric_,
-      update_counts_, update_run_;
+      update_counts_, update_run_, take_up_attempt_, insert_cached_, insert_fingerprint_, update_cached_task_,
+      mark_removed_, find_results_, output_parameters_, output_artifacts_;
 
   std::int64_t run_ = 0;  // the run's number in the database
   std::string run_id_;
   std::string root_;
   const plan::Plan* plan_ = nullptr;
   engine::StateCounts counts_{};
+  std::size_t cached_ = 0;
   std::int64_t next_event_ = 1;
 };
 

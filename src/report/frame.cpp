@@ -93,6 +93,10 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
   const std::string what = transition.result != nullptr ? what_happened(*transition.result) : printable(transition.reason);
   switch (transition.to) {
     case TaskState::succeeded: {
+      if (transition.cached()) {
+        Line line = row_start(marks.good, Style::good, name, "", columns, glyphs);
+        return line.add("  ").add(Style::dim, fmt::format("cached from {}", transition.cache->from_run));
+      }
       const std::string metrics = transition.result == nullptr ? "" : metrics_text(transition.result->outputs);
       Line line = row_start(marks.good, Style::good, name, took, columns, glyphs);
       if (transition.attempt > 1 && !attempt.empty()) line.add("  ").add(Style::warning, attempt);
@@ -119,6 +123,7 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
       return line;
     }
     case TaskState::waiting:
+    case TaskState::deferred:
     case TaskState::ready:
     case TaskState::starting:
     case TaskState::running:

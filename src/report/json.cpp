@@ -37,7 +37,9 @@ class JsonScribe final : public Scribe {
            {"pipeline", facts.pipeline},
            {"root", facts.root},
            {"tasks", static_cast<std::uint64_t>(facts.tasks)},
-           {"max_parallel", facts.max_parallel}});
+           {"max_parallel", facts.max_parallel},
+           {"resumed", facts.resumed},
+           {"already_done", static_cast<std::uint64_t>(story.already_done())}});
   }
 
   void changed(const Story& story, const Transition& transition) override {
@@ -46,6 +48,13 @@ class JsonScribe final : public Scribe {
                         {"from", to_string(transition.from)},
                         {"state", to_string(transition.to)}};
     event["time"] = to_rfc3339(transition.at);
+    if (transition.cached()) event["cached_from"] = transition.cache->from_run;
+    if (transition.cached()) event["outputs"] = outputs_json(*transition.outputs);
+    if (transition.cache != nullptr && !transition.cache->fingerprint.empty()) {
+      event["fingerprint"] = transition.cache->fingerprint;
+      if (!transition.cache->why.empty()) event["why"] = transition.cache->why;
+    }
+    if (transition.taken_up) event["taken_up"] = true;
     if (!transition.reason.empty()) event["reason"] = transition.reason;
     if (transition.retry_in) event["retry_in_ms"] = static_cast<std::int64_t>(transition.retry_in->count());
     if (transition.attempt > 0) {
@@ -86,7 +95,8 @@ class JsonScribe final : public Scribe {
     }
     Value::Struct event{{"state", to_string(story.run_state())},
                         {"duration_ms", static_cast<std::int64_t>(story.elapsed().count())},
-                        {"counts", std::move(counts)}};
+                        {"counts", std::move(counts)},
+                        {"cached", static_cast<std::uint64_t>(story.cached_tasks())}};
     if (story.interrupt_signal() > 0) event["signal"] = story.interrupt_signal();
     write(story, "run_finished", std::move(event));
     writer_.finish();

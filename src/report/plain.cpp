@@ -25,8 +25,9 @@ class PlainScribe final : public Scribe {
     if (options_.verbosity == Verbosity::quiet) return;
     const RunFacts& facts = story.facts();
     const std::string root = facts.root.empty() ? "" : fmt::format("; root {}", printable(facts.root));
-    line(fmt::format("run {}: started: {} {}, at most {} at once{}", facts.run_id, facts.tasks,
-                     facts.tasks == 1 ? "task" : "tasks", facts.max_parallel, root));
+    const std::string done = story.already_done() == 0 ? "" : fmt::format(", {} of them done", story.already_done());
+    line(fmt::format("run {}: {}: {} {}{}, at most {} at once{}", facts.run_id, facts.resumed ? "resumed" : "started",
+                     facts.tasks, facts.tasks == 1 ? "task" : "tasks", done, facts.max_parallel, root));
   }
 
   void changed(const Story& story, const Transition& transition) override {
@@ -70,13 +71,16 @@ class PlainScribe final : public Scribe {
     const std::string attempt = attempt_text(transition.attempt, task.attempts);
     const std::string in_brackets = attempt.empty() || transition.attempt == 1 ? "" : fmt::format(" ({})", attempt);
     switch (transition.to) {
-      case TaskState::running: return "started" + in_brackets;
+      case TaskState::running:
+        if (transition.already.count() == 0) return "started" + in_brackets;
+        return fmt::format("picked up, runs for {}{}", duration_text(transition.already), in_brackets);
       case TaskState::stopping: return transition.reason.empty() ? "stopping" : "stopping: " + printable(transition.reason);
       case TaskState::retry_wait:
         return fmt::format("{} failed: {}; next attempt in {}{}", attempt.empty() ? "attempt" : attempt,
                            failure_text(story, transition),
                            duration_text(transition.retry_in.value_or(milliseconds{0})), log_text(transition));
       case TaskState::succeeded: {
+        if (transition.cached()) return fmt::format("cached from {}", transition.cache->from_run);
         const std::string metrics = transition.result == nullptr ? "" : metrics_text(transition.result->outputs);
         return fmt::format("succeeded in {}{}{}{}", duration_text(story.task_duration(id)), in_brackets,
                            metrics.empty() ? "" : ": ", metrics);
@@ -86,6 +90,7 @@ class PlainScribe final : public Scribe {
       case TaskState::skipped: return unstarted_text("skipped", transition);
       case TaskState::cancelled:
         return story.ever_started(id) ? with_reason("cancelled", transition) : unstarted_text("cancelled", transition);
+      case TaskState::deferred: return with_reason("waits", transition);
       case TaskState::waiting:
       case TaskState::ready:
       case TaskState::starting: break;

@@ -11,6 +11,7 @@ RunFacts facts_of(const engine::Run& run) {
           .pipeline = plan.spec().name,
           .root = run.options().run_root,
           .max_parallel = run.options().limits.max_parallel,
+          .resumed = run.resumed(),
           .tasks = plan.size(),
           .task =
               [&plan](TaskId id) {

@@ -24,6 +24,7 @@ void Story::start(RunFacts facts) {
     tasks_[i].state = facts_.state(static_cast<TaskId>(i));
     ++counts_[static_cast<std::size_t>(tasks_[i].state)];
   }
+  already_done_ = finished_tasks();
   facts_.state = nullptr;  // it may borrow what does not outlive the run
 }
 
@@ -36,8 +37,13 @@ void Story::apply(const engine::Transition& transition) {
   const bool was_active = engine::is_active(task.state);
   if (engine::is_active(transition.to) && !was_active) {
     task.attempt_started = now;
-    if (task.attempt == 0) task.first_started = now;
+    if (task.first_started == MonotonicTime{}) task.first_started = now;
   }
+  if (transition.already.count() > 0) {
+    task.attempt_started = now - transition.already;
+    task.first_started = std::min(task.first_started, task.attempt_started);
+  }
+  if (transition.cached()) ++cached_;
   task.state = transition.to;
   task.attempt = std::max(task.attempt, transition.attempt);
   if (was_active && !engine::is_active(transition.to)) task.ended = now;
@@ -91,13 +97,13 @@ MonotonicTime Story::next_attempt(TaskId id) const {
 
 milliseconds Story::attempt_duration(TaskId id) const {
   const TaskNow& task = tasks_[plan::index(id)];
-  if (task.attempt == 0) return milliseconds{0};
+  if (task.first_started == MonotonicTime{}) return milliseconds{0};
   return between(task.attempt_started, engine::is_active(task.state) ? clock_.now() : task.ended);
 }
 
 milliseconds Story::task_duration(TaskId id) const {
   const TaskNow& task = tasks_[plan::index(id)];
-  if (task.attempt == 0) return milliseconds{0};
+  if (task.first_started == MonotonicTime{}) return milliseconds{0};
   return between(task.first_started, engine::is_active(task.state) ? clock_.now() : task.ended);
 }
 

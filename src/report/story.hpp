@@ -34,6 +34,7 @@ struct RunFacts {
   std::string pipeline;
   std::string root;  // the run's pipeline root; may be empty
   int max_parallel = 1;
+  bool resumed = false;  // an earlier mlpipe began it
   std::size_t tasks = 0;
   std::function<TaskInfo(TaskId)> task;
   std::function<TaskState(TaskId)> state;  // at the start: a resumed run has ended tasks, a selection leaves some out
@@ -65,6 +66,8 @@ class Story final {
   std::size_t size() const { return tasks_.size(); }
   std::size_t count(TaskState state) const { return counts_[static_cast<std::size_t>(state)]; }
   std::size_t finished_tasks() const;
+  std::size_t cached_tasks() const { return cached_; }      // that succeeded by an earlier run's result
+  std::size_t already_done() const { return already_done_; }  // tasks that had ended when the report began: a resumed run
   std::size_t active_tasks() const;
 
   // Tasks with an attempt under way, and those that wait for their next one; in the order they came to that.
@@ -102,6 +105,8 @@ class Story final {
   const Clock& clock_;
   RunFacts facts_;
   bool started_ = false;
+  std::size_t cached_ = 0;
+  std::size_t already_done_ = 0;
   std::vector<TaskNow> tasks_;
   engine::StateCounts counts_{};
   std::vector<TaskId> active_, retrying_, failures_;

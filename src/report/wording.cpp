@@ -94,6 +94,9 @@ std::string counts_text(const Story& story) {
   std::vector<std::string> texts;
   for (const Part& part : parts) {
     if (part.count > 0) texts.push_back(fmt::format("{} {}", part.count, part.word));
+    if (part.word == "succeeded" && story.cached_tasks() > 0) {
+      texts.back() += fmt::format(", {} from the cache", story.cached_tasks());
+    }
   }
   return texts.empty() ? "no tasks" : join(texts, ", ");
 }

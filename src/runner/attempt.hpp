@@ -45,10 +45,12 @@ struct AttemptReport {
   std::string container_id;  // to be removed once the result is recorded; empty: there is none
 };
 
-// Runs one attempt from its empty folder to its committed outputs; blocks until it has ended. `running` is called once,
-// when its container runs. Never throws, never leaves a container running.
+// Called once, when the attempt's container runs, with how long it has done so: 0 but for one that was taken up.
+using RunningSince = std::function<void(std::chrono::milliseconds already)>;
+
+// Runs one attempt from its empty folder to its committed outputs; blocks until it has ended. Never throws, never leaves a container running.
 AttemptReport run_attempt(const AttemptJob& job, const AttemptTools& tools, AttemptStop& stop,
-                          const std::function<void()>& running);
+                          const RunningSince& running);
 
 // The key of a component's image in RunContext::images; the image as written, or the build folder.
 Result<std::string> image_key(const spec::ContainerSpec& container, const engine::TaskData& inputs);

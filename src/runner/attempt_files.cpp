@@ -19,23 +19,27 @@ Result<> open_to_all(const fs::path& folder) {
 
 }  // namespace
 
+AttemptFiles locate_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine) {
+  artifact::TaskTree tree(run.run_folder, task_path);
+  const fs::path folder = tree.attempt(attempt);
+  return {.tree = tree,
+          .number = attempt,
+          .work = tree.work(attempt),
+          .visible = engine.mounts ? tree.path() : tree.work(attempt),
+          .inputs = folder / "inputs",
+          .visible_inputs = engine.mounts ? fs::path("/mlpipe/inputs") : folder / "inputs",
+          .script = folder / "script",
+          .visible_script = engine.mounts ? fs::path("/mlpipe/script") : folder / "script",
+          .home = engine.mounts ? fs::path("/mlpipe/home") : folder / "home",
+          .host_paths = !engine.mounts};
+}
+
 Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine,
                                    const spec::Interface& interface, spec::UserMode user) {
-  artifact::TaskTree tree(run.run_folder, task_path);
-  fs::path folder = tree.attempt(attempt);
+  AttemptFiles files = locate_files(run, task_path, attempt, engine);
+  fs::path folder = files.tree.attempt(attempt);
   // A folder of that number can only be what an interrupted start left behind: nothing of it was ever recorded as done.
   if (Result<> cleared = sys::remove_tree(folder); !cleared) return within("preparing the attempt", cleared.error());
-
-  AttemptFiles files{.tree = tree,
-                     .number = attempt,
-                     .work = tree.work(attempt),
-                     .visible = engine.mounts ? tree.path() : tree.work(attempt),
-                     .inputs = folder / "inputs",
-                     .visible_inputs = engine.mounts ? fs::path("/mlpipe/inputs") : folder / "inputs",
-                     .script = folder / "script",
-                     .visible_script = engine.mounts ? fs::path("/mlpipe/script") : folder / "script",
-                     .home = engine.mounts ? fs::path("/mlpipe/home") : folder / "home",
-                     .host_paths = !engine.mounts};
 
   std::vector<fs::path> folders{files.work / ".mlpipe" / "parameters"};
   for (const spec::ArtifactSpec& output : interface.output_artifacts) folders.push_back(files.work / output.name);

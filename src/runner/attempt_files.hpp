@@ -35,6 +35,9 @@ struct AttemptFiles {
   }
 };
 
+// The folders of an attempt, made or not.
+AttemptFiles locate_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine);
+
 // Makes a fresh attempt folder with everything a container needs to write its outputs.
 Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine,
                                    const spec::Interface& interface, spec::UserMode user);

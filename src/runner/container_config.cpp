@@ -271,10 +271,11 @@ Result<ContainerConfig> make_container_config(const AttemptJob& job, const Attem
   if (settings.network == spec::NetworkMode::none) config.network = "none";
   if (settings.network == spec::NetworkMode::host) config.network = "host";
   config.cpus = settings.resources.cpu;
-  config.memory = settings.resources.memory;
+  config.memory = job.request.memory != 0 ? job.request.memory : settings.resources.memory;
   config.shm = settings.resources.shm;
   if (config.shm == 0) config.shm = config.memory > 0 ? config.memory : tools.run.default_shm;
   config.gpus = job.gpus;
+  if (!job.gpus.empty()) config.labels.emplace("mlpipe.gpus", join(job.gpus, ","));
   config.grace = tools.run.grace;
   return config;
 }

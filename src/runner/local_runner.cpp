@@ -34,6 +34,9 @@ class ThreadedRunner final : public LocalRunner {
       auto id = static_cast<plan::TaskId>(i);
       if (plan.selected(id) && wants_sandbox(plan.component(id), *plan.task(id).spec->settings)) ++sandbox_tasks_;
     }
+    for (const auto& [container, held] : run.gpus_held) {
+      std::erase_if(free_gpus_, [&held](const std::string& gpu) { return std::ranges::find(held, gpu) != held.end(); });
+    }
     // For a task or two a sandbox is not ready in time to be of use.
     if (engine.info().mounts && sandbox_tasks_ > 2) {
       sandboxes_ = std::make_unique<SandboxPool>(engine, run);
@@ -51,7 +54,7 @@ class ThreadedRunner final : public LocalRunner {
   void start(engine::AttemptRequest request) override;
   void stop(AttemptId id, engine::StopReason reason, engine::StopMode mode) override;
   std::vector<engine::Event> wait(std::optional<MonotonicTime> deadline) override;
-  void interrupt(int signal) override { events_.push(engine::Interrupted{signal}); }
+  void post(engine::Event event) override { events_.push(std::move(event)); }
 
  private:
   // One attempt under way. Its thread touches `stop`, `container` and the queue, nothing else; `container` is read
@@ -91,7 +94,9 @@ void ThreadedRunner::start(engine::AttemptRequest request) {
   attempt->job.settings = task.spec->settings.get();
   auto gpus = static_cast<std::size_t>(attempt->job.settings->resources.gpu);
   MLPIPE_ASSERT(gpus <= free_gpus_.size());  // the scheduler counts them
-  for (std::size_t i = 0; i < gpus; ++i) {
+  auto held = run_.gpus_held.find(attempt->job.container_name);
+  if (attempt->job.request.take_up && held != run_.gpus_held.end()) attempt->job.gpus = held->second;
+  while (attempt->job.gpus.size() < gpus) {
     attempt->job.gpus.push_back(std::move(free_gpus_.back()));
     free_gpus_.pop_back();
   }
@@ -99,7 +104,9 @@ void ThreadedRunner::start(engine::AttemptRequest request) {
   try {
     attempt->thread = std::jthread([this, running, id] {
       AttemptReport report =
-          run_attempt(running->job, tools_, running->stop, [this, id] { events_.push(engine::AttemptRunning{id}); });
+          run_attempt(running->job, tools_, running->stop, [this, id](std::chrono::milliseconds already) {
+            events_.push(engine::AttemptRunning{id, already});
+          });
       running->container = std::move(report.container_id);
       events_.push(engine::AttemptFinished{id, std::move(report.result)});
     });
@@ -132,7 +139,6 @@ std::vector<engine::Event> ThreadedRunner::wait(std::optional<MonotonicTime> dea
   // The engine waits only after it recorded all it was given: these containers' results are durable now.
   for (std::string& container : to_remove_) janitor_.remove(std::move(container));
   to_remove_.clear();
-  MLPIPE_ASSERT(deadline || !attempts_.empty());
   std::vector<engine::Event> events = events_.wait(deadline);
   for (const engine::Event& event : events) attend(event);
   return events;

@@ -147,12 +147,14 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
 }
 
 Result<> commit_outputs(const spec::Interface& interface, const CollectedOutputs& outputs, const AttemptFiles& files,
-                        artifact::ArtifactStore& store, const std::function<bool()>& stop) {
+                        artifact::ArtifactStore& store, const engine::Failpoint& failpoint,
+                        const std::function<bool()>& stop) {
   for (const spec::ArtifactSpec& output : interface.output_artifacts) {
     auto found = outputs.data.artifacts.find(output.name);
     if (found == outputs.data.artifacts.end()) continue;
     Result<> committed = store.commit(files.work / output.name / output.file_name, found->second.uri, stop);
     if (!committed) return within("keeping output \"" + output.name + "\"", committed.error());
+    if (Result<> passed = failpoint.pass("attempt.half_committed"); !passed) return passed;
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "mlpipe/artifact/store.hpp"
+#include "mlpipe/engine/failpoint.hpp"
 #include "mlpipe/engine/values.hpp"
 #include "mlpipe/spec/model.hpp"
 #include "runner/attempt_files.hpp"
@@ -22,6 +23,7 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
 
 // Publishes the artifacts that collect_outputs() found whole.
 Result<> commit_outputs(const spec::Interface& interface, const CollectedOutputs& outputs, const AttemptFiles& files,
-                        artifact::ArtifactStore& store, const std::function<bool()>& stop);
+                        artifact::ArtifactStore& store, const engine::Failpoint& failpoint,
+                        const std::function<bool()>& stop);
 
 }  // namespace mlpipe::runner

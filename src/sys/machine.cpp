@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 #include <memory>
 #include <optional>
 
@@ -159,6 +160,13 @@ Result<std::vector<Gpu>> list_gpus(const std::string& command) {
                           "run it yourself to see; a driver and library mismatch mends itself by a reboot");
   }
   return parse_gpus(answer->out);
+}
+
+WallTime boot_time() {
+  timespec up{};
+  if (::clock_gettime(CLOCK_BOOTTIME, &up) != 0) return WallTime{};
+  const auto running = std::chrono::seconds(up.tv_sec) + std::chrono::nanoseconds(up.tv_nsec);
+  return SystemClock().wall() - std::chrono::floor<std::chrono::milliseconds>(running);
 }
 
 }  // namespace mlpipe::sys

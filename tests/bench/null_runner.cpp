@@ -99,6 +99,7 @@ class NullRunner final : public engine::TaskRunner {
 class NullRecord final : public engine::Record {
  public:
   Result<> commit(std::span<const engine::Transition>) override { return {}; }
+  Result<> discard(engine::TaskId) override { return {}; }
   Result<> finish(engine::RunState, WallTime) override { return {}; }
 };
 

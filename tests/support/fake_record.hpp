@@ -21,7 +21,14 @@ class FakeRecord final : public engine::Record {
       if (each.result != nullptr) ends[{each.task, each.attempt}] = each.result->end;
       history.back().result = nullptr;  // do not outlive the call
       history.back().inputs = nullptr;
+      history.back().outputs = nullptr;
+      history.back().cache = nullptr;
     }
+    return {};
+  }
+
+  Result<> discard(engine::TaskId task) override {
+    discarded.push_back(task);
     return {};
   }
 
@@ -39,6 +46,7 @@ class FakeRecord final : public engine::Record {
   std::map<engine::TaskId, std::pair<engine::TaskState, int>> state;  // with the attempt
   std::map<engine::TaskId, engine::TaskData> inputs;                  // of the latest attempt
   std::map<engine::AttemptId, engine::AttemptEnd> ends;
+  std::vector<engine::TaskId> discarded;
   std::vector<std::pair<engine::RunState, WallTime>> finished;
 };
 

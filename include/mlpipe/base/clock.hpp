@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace mlpipe {
 
@@ -24,6 +26,8 @@ class SystemClock final : public Clock {
 
 // "2026-02-03T04:05:06.789Z".
 std::string to_rfc3339(WallTime time);
+// The time that such a text gives, with any number of digits behind the second and Z or an offset; nothing when it gives none.
+std::optional<WallTime> parse_rfc3339(std::string_view text);
 // "20260203-040506", UTC; the time part of a run id.
 std::string to_compact_time(WallTime time);
 // "04:05:06" in the local time zone, for people.

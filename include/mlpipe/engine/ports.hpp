@@ -14,13 +14,14 @@ namespace mlpipe::engine {
 
 // ---- TaskRunner -------------------------------------------------------------------------------------------------
 
-struct AttemptRunning { AttemptId id; };                            // its container has started
+// Its container runs, and has done so for `already` (an attempt that was taken up).
+struct AttemptRunning { AttemptId id; std::chrono::milliseconds already{0}; };
 struct AttemptFinished { AttemptId id; AttemptResult result; };     // exactly once per started attempt
 struct Interrupted { int signal = 0; };                             // SIGINT, SIGTERM, SIGHUP reached the program
 struct Progress { std::string subject; std::string text; };         // pulling or building an image; for people only
-using Event = std::variant<AttemptRunning, AttemptFinished, Interrupted, Progress>;
+struct ResultSettled { TaskId task{}; };                            // what a deferred task waited for was made, or never will be
+using Event = std::variant<AttemptRunning, AttemptFinished, Interrupted, Progress, ResultSettled>;
 
-enum class StopReason { timed_out, cancelled };
 enum class StopMode { graceful, kill };
 
 class TaskRunner {
@@ -34,6 +35,41 @@ class TaskRunner {
   virtual std::vector<Event> wait(std::optional<MonotonicTime> deadline) = 0;
 };
 
+// ---- ResultCache ------------------------------------------------------------------------------------------------
+
+// What the cache says about a task.
+struct CacheAnswer {
+  enum class Kind {
+    hit,   // `outputs` are its result, in this run's tree
+    miss,  // it has to run
+    busy,  // somebody is making the same result: a ResultSettled follows
+  };
+  Kind kind = Kind::miss;
+  std::string fingerprint;       // empty: it has none
+  std::string fingerprint_text;  // what the fingerprint was made of
+  std::string why;               // of a miss: why there is nothing to reuse; busy: who makes it
+  std::string from_run;          // of a hit: the run that made it
+  bool removed = false;          // of a hit: its payload is gone, but nobody will need it (keep: false)
+  TaskData outputs;
+};
+
+// Results of earlier runs. All calls come from the loop thread; they may take as long as looking at a few files does.
+class ResultCache {
+ public:
+  virtual ~ResultCache() = default;
+  // Is the result of `task`, given `inputs`, there? Asked when all it needs has ended. Never busy.
+  virtual CacheAnswer look_up(TaskId task, const TaskData& inputs) = 0;
+  // The same right before it starts. A miss makes the caller the one who makes the result, until release(); claiming what
+  // one has already is fine.
+  virtual CacheAnswer claim(TaskId task, const TaskData& inputs) = 0;
+  // The attempt for which claim() was a miss has ended, and its end is recorded.
+  virtual void release(TaskId task) = 0;
+  // What hits put into the tree is on the disk when this returns. Before they are recorded.
+  virtual Result<> make_durable() = 0;
+  // No task needs the artifacts of `task` any more, and it wants them gone; recorded already.
+  virtual void discard(TaskId task, const TaskData& outputs) = 0;
+};
+
 // ---- Record -----------------------------------------------------------------------------------------------------
 
 // One change of one task's state. `result` is set when an attempt ended, and lives as long as the call it is given to.
@@ -45,8 +81,17 @@ struct Transition {
   WallTime at{};
   std::string reason;                      // why skipped or cancelled; what failed
   const AttemptResult* result = nullptr;
-  const TaskData* inputs = nullptr;        // when an attempt starts
+  const TaskData* inputs = nullptr;        // when an attempt starts, or would have but for the cache
   std::optional<std::chrono::milliseconds> retry_in;  // to == retry_wait
+  const CacheAnswer* cache = nullptr;      // what the cache said: to == starting, deferred; a succeeded without attempt
+  const TaskData* outputs = nullptr;       // of a succeeded task, also when they came from the cache
+  std::uint64_t memory = 0;                // to == starting: bytes it may have
+  std::optional<StopReason> stop_reason = {};  // to == stopping
+  bool taken_up = false;                   // to == starting: the attempt was begun by an mlpipe that ended too early
+  std::chrono::milliseconds already{0};    // to == running: how long it has run, when it was taken up
+
+  // Did the task succeed by an earlier run's result?
+  bool cached() const { return to == TaskState::succeeded && cache != nullptr; }
 };
 
 class Record {
@@ -54,6 +99,8 @@ class Record {
   virtual ~Record() = default;
   // Makes all of `transitions` durable together; returns only when they are.
   virtual Result<> commit(std::span<const Transition> transitions) = 0;
+  // The artifacts of a task that succeeded are about to be taken away.
+  virtual Result<> discard(TaskId task) = 0;
   // The run's end. Called once, after the last commit.
   virtual Result<> finish(RunState state, WallTime at) = 0;
 };

@@ -30,15 +30,33 @@ struct RunOptions {
   std::string run_root;            // ${{ run.root }}
 };
 
-// The state of one run: pure, no I/O, no clock of its own. The loop (run_to_end) gives it events and times; it
+// What the record knows of a task when its run is taken up again.
+struct Recovered {
+  TaskId task{};
+  // succeeded and failed stay. Of an active one, the latest attempt is taken up. All others begin anew: what made them
+  // so is found again, or (a cancel) does not count any more.
+  TaskState state = TaskState::waiting;
+  int attempt = 0;
+  int faults_of_the_world = 0;  // attempts that did not use up the task's own retries
+  std::uint64_t memory = 0;     // that its latest attempt had, 0: what its settings say
+  std::string reason;           // of a failed task
+  std::string cached_from;      // of a succeeded task
+  TaskData outputs;             // of a succeeded task
+  TakeUp take_up;               // of an active one
+};
+
+// The state of one run: no I/O but what its ResultCache does, no clock of its own. The loop (run_to_end) gives it events and times; it
 // answers with transitions to record and, after those are durable, effects to carry out. Loop thread only.
 class Run final {
  public:
   struct Start { AttemptRequest request; };
   struct Stop { AttemptId id; StopReason reason; StopMode mode; };
-  using Effect = std::variant<Start, Stop>;
+  struct Release { TaskId task; };  // ResultCache::release()
+  struct Discard { TaskId task; };  // Record::discard(), then ResultCache::discard()
+  using Effect = std::variant<Start, Stop, Release, Discard>;
 
-  Run(const plan::Plan& plan, RunOptions options);
+  // `cache` is borrowed; null: every task runs. `recovered`: what an earlier mlpipe did of this run.
+  Run(const plan::Plan& plan, RunOptions options, ResultCache* cache = nullptr, std::vector<Recovered> recovered = {});
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -72,6 +90,10 @@ class Run final {
   MonotonicTime active_since(TaskId id) const;  // when its attempt was started; of an active task
   const TaskData* outputs(TaskId id) const;  // of a succeeded task
   const std::string& reason(TaskId id) const;  // why it was skipped, cancelled or failed
+  const std::string& cached_from(TaskId id) const;  // the run whose result stands for its own; empty: none
+  std::size_t cached() const;  // how many succeeded by an earlier run's result
+  ResultCache* cache() const;
+  bool resumed() const;  // an earlier mlpipe began it
   int interrupt_signal() const;  // the signal that cancelled the run, 0 if none
 
  private:

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,20 @@ struct AttemptId {
   auto operator<=>(const AttemptId&) const = default;
 };
 
+enum class StopReason { timed_out, cancelled };
+
+// What is known of an attempt that an mlpipe which ended too early had begun.
+struct TakeUp {
+  std::optional<WallTime> running_since;  // its container was seen running
+  std::optional<StopReason> stopping;     // it had been asked to end
+};
+
 struct AttemptRequest {
   AttemptId id;
-  TaskData inputs;  // what the task was given; component defaults are not filled in (KFP.md 1.4)
+  TaskData inputs;           // what the task was given; component defaults are not filled in (KFP.md 1.4)
+  std::uint64_t memory = 0;  // bytes it may have; 0: what its settings say
+  // Begun by an earlier mlpipe: what became of it is to be found out, and it is to be started only if it never was.
+  std::optional<TakeUp> take_up = {};
 };
 
 // How an attempt ended.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,19 @@ struct RunStart {
   std::string git_commit;  // of the pipeline's folder; empty when it is in none
   bool git_dirty = false;
   WallTime created{};
+  std::string parent = {};          // id of the run this one goes on from
+  Value options = Value::Struct{};  // how it was started
+  std::map<std::string, std::string> labels = {};  // beside the pipeline's own
+  std::string experiment = {};
+};
+
+// A result that the record knows: of an attempt that succeeded, or of a task that was cached.
+struct StoredResult {
+  std::string run_id;
+  std::string task;
+  WallTime finished{};
+  bool removed = false;      // its payload was taken away
+  engine::TaskData outputs;
 };
 
 // The SQLite record of one run: an engine::Record that writes to `<root>/.mlpipe/metadata.db` (WAL, synchronous FULL).
@@ -29,6 +43,11 @@ class RunRecord : public engine::Record {
  public:
   // Run, tasks and arguments in one transaction. A run of that id exists: conflict. Borrows `plan` until the record goes.
   virtual Result<> begin(const RunStart& start, const plan::Plan& plan) = 0;
+  // Goes on with the run `run_id`, whose tasks are those of `plan`, from where its last owner left it (engine::Recovered):
+  // the states of tasks that did not succeed or fail are forgotten, which the run's events tell. Caller holds the run's lock.
+  virtual Result<> resume(const std::string& run_id, const plan::Plan& plan, WallTime at) = 0;
+  // The results with this fingerprint, the newest first, at most `limit`.
+  virtual Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) = 0;
   // The images resolved for the run. `reference` as TaskRow::image has it: the image as written, or the folder it is built from.
   struct ResolvedImage {
     std::string reference;
@@ -41,5 +60,8 @@ class RunRecord : public engine::Record {
 // Opens or creates the database; migrates an older schema in one transaction. A newer schema, a foreign or a corrupt file:
 // an Error that names the file and says what to do; it is not touched. Full disk: no_space.
 Result<std::unique_ptr<RunRecord>> open_record(const std::filesystem::path& database);
+
+// Ends a run that nobody runs any more as cancelled, its unfinished tasks and attempts too. Caller holds the run's lock.
+Result<> cancel_interrupted(const std::filesystem::path& database, const std::string& run_id, WallTime at);
 
 }  // namespace mlpipe::metadata

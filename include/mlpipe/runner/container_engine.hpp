@@ -67,6 +67,7 @@ struct ContainerState {
   enum class Status { created, running, exited, dead, other };
   Status status = Status::other;
   bool started = false;  // StartedAt is set
+  std::optional<WallTime> started_at = {};
   int exit_code = 0;
   bool oom_killed = false;
   std::string error;  // the engine's own word on why it would not start

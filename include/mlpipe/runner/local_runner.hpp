@@ -13,11 +13,11 @@
 namespace mlpipe::runner {
 
 // Runs attempts on this machine: each is a straight-line function on a thread of its own, ended containers are removed in
-// the background once what they gave is recorded. Loop thread only, but for interrupt().
+// the background once what they gave is recorded. Loop thread only, but for post().
 class LocalRunner : public engine::TaskRunner {
  public:
-  // A signal reached the program: an Interrupted event. Any thread.
-  virtual void interrupt(int signal) = 0;
+  // An event from elsewhere in the program: a signal, a result that settled. Any thread.
+  virtual void post(engine::Event event) = 0;
 };
 
 // Borrows everything, for as long as the runner lives. `gpus`: UUIDs of the devices that tasks may be given.

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "mlpipe/engine/failpoint.hpp"
 #include "mlpipe/runner/container_engine.hpp"
 
 namespace mlpipe::runner {
@@ -20,6 +22,9 @@ struct RunContext {
   std::uint64_t default_shm = 0;     // /dev/shm of a task that asked for neither shm nor memory
   int concurrent_starts = 2;
   int concurrent_tasks = 2;          // --jobs: how many sandboxes can be in use at once
+  engine::Failpoint failpoint = {};
+  // GPUs that containers of an earlier mlpipe hold, by container name.
+  std::map<std::string, std::vector<std::string>> gpus_held = {};
   std::map<std::string, Image> images;  // by image_key(): every image of the run, resolved once
 };
 

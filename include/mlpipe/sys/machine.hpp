@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mlpipe/base/clock.hpp"
 #include "mlpipe/base/result.hpp"
 
 namespace mlpipe::sys {
@@ -22,6 +23,9 @@ struct MachineInfo {
 
 // `root` stands for "/" in tests: the proc and sys files are read below it.
 MachineInfo machine_info(const std::filesystem::path& root = "/");
+
+// When the machine was started, by its clock as it is set now.
+WallTime boot_time();
 
 struct Gpu {
   int index = 0;

@@ -116,6 +116,7 @@ Result<ContainerState> parse_container_state(std::string_view json) {
   return ContainerState{
       .status = status_of(state->text_or("Status", "")),
       .started = !started.empty() && !started.starts_with("0001-"),  // Go's zero time
+      .started_at = started.starts_with("0001-") ? std::nullopt : parse_rfc3339(started),
       .exit_code = static_cast<int>(state->integer_or("ExitCode", 0)),
       .oom_killed = state->bool_or("OOMKilled", false),
       .error = state->text_or("Error", ""),

@@ -20,7 +20,9 @@ TEST(Failpoint, NamesAreStatesBeforeAndAfterTheRecord) {
   EXPECT_THAT(k_names, Contains("after_effects.starting"));
   EXPECT_THAT(k_names, Contains("after_finish"));
   EXPECT_THAT(k_names, Not(Contains("after_record.waiting")));
-  EXPECT_EQ(k_names.size(), 3u * 9 + 2);
+  EXPECT_THAT(k_names, Contains("after_record"));
+  EXPECT_THAT(k_names, Contains("attempt.half_committed"));
+  EXPECT_EQ(k_names.size(), 3u * (10 + 1) + 2 + 7);
 }
 
 TEST(Failpoint, IsReadFromNameAndAction) {
@@ -29,6 +31,18 @@ TEST(Failpoint, IsReadFromNameAndAction) {
   EXPECT_EQ(point->name, "after_record.running");
   EXPECT_EQ(point->action, Failpoint::Action::eio);
   EXPECT_FALSE(parse_failpoint("", k_names)->armed());
+}
+
+TEST(Failpoint, StrikesTheNthTimeItIsPassed) {
+  const Result<Failpoint> point = parse_failpoint("after_record:eio@3", k_names);
+  ASSERT_TRUE(point);
+  const Failpoint copy = *point;
+  EXPECT_TRUE(point->pass("after_record"));
+  EXPECT_TRUE(copy.pass("after_record"));
+  EXPECT_TRUE(copy.pass("before_record"));
+  EXPECT_FALSE(point->pass("after_record"));
+  EXPECT_TRUE(point->pass("after_record"));
+  EXPECT_THAT(parse_failpoint("after_record:eio@0", k_names).error().message, HasSubstr("a number from 1"));
 }
 
 TEST(Failpoint, MistakesAreNamed) {

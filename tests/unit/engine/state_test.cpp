@@ -20,8 +20,9 @@ std::string followers(TaskState from) {
 }
 
 TEST(TaskStates, FollowEachOtherAsDrawn) {
-  EXPECT_EQ(followers(TaskState::waiting), "ready failed skipped cancelled");
-  EXPECT_EQ(followers(TaskState::ready), "starting failed skipped cancelled");
+  EXPECT_EQ(followers(TaskState::waiting), "ready succeeded failed skipped cancelled");
+  EXPECT_EQ(followers(TaskState::ready), "deferred starting succeeded failed skipped cancelled");
+  EXPECT_EQ(followers(TaskState::deferred), "ready cancelled");
   EXPECT_EQ(followers(TaskState::starting), "running stopping retry_wait succeeded failed cancelled");
   EXPECT_EQ(followers(TaskState::running), "stopping retry_wait succeeded failed cancelled");
   EXPECT_EQ(followers(TaskState::stopping), "retry_wait succeeded failed cancelled");

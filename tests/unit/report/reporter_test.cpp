@@ -54,6 +54,7 @@ class EndingRunner final : public engine::TaskRunner {
 class NoRecord final : public engine::Record {
  public:
   Result<> commit(std::span<const Transition>) override { return {}; }
+  Result<> discard(engine::TaskId) override { return {}; }
   Result<> finish(engine::RunState, WallTime) override { return {}; }
 };
 

@@ -119,6 +119,7 @@ TEST_F(LocalRunnerTest, NoContainerIsRemovedBeforeItsResultIsRecorded) {
       }
       return {};
     }
+    Result<> discard(engine::TaskId) override { return {}; }
     Result<> finish(RunState, WallTime) override { return {}; }
     bool early = false;
 
@@ -140,7 +141,7 @@ TEST_F(LocalRunnerTest, NoContainerIsRemovedBeforeItsResultIsRecorded) {
 
 TEST_F(LocalRunnerTest, AnInterruptStopsWhatRunsAndCancelsTheRest) {
   spec::ComponentId endless = component("endless", {.body = [this](const ContainerConfig&) {
-                                                      runner_.load()->interrupt(SIGINT);
+                                                      runner_.load()->post(engine::Interrupted{SIGINT});
                                                     },
                                                     .until_stopped = true});
   pipeline_.task("first").component(endless);

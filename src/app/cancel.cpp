@@ -1,0 +1,95 @@
+#include "app/cancel.hpp"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "app/engine_choice.hpp"
+#include "app/file_watch.hpp"
+#include "app/leftovers.hpp"
+#include "app/recorded_run.hpp"
+#include "app/root.hpp"
+#include "app/run_options.hpp"
+#include "mlpipe/metadata/record.hpp"
+#include "mlpipe/sys/lock.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+constexpr std::chrono::seconds k_look_again{1};
+
+// Signals the process that holds the lock. A descriptor of the process, taken before the lock is looked at once more,
+// makes sure that no other process which got its number meanwhile is meant.
+Result<> signal_holder(const sys::LockHolder& holder, const std::filesystem::path& lock) {
+  const sys::MachineInfo machine = sys::machine_info();
+  if (holder.pid == 0 || holder.host != machine.hostname || holder.boot_id != machine.boot_id) {
+    return fail_with_hint(ErrorCode::unavailable,
+                          fmt::format("it is being run by {}, which cannot be signalled from here", to_string(holder)),
+                          "run `mlpipe cancel` on that machine, in the same container");
+  }
+  const sys::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, holder.pid, 0)));
+  if (!process) return fail_errno(fmt::format("reaching process {}", holder.pid), errno);
+  if (!sys::is_locked(lock)) return {};
+  if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0) != 0) {
+    return fail_errno(fmt::format("signalling process {}", holder.pid), errno);
+  }
+  return {};
+}
+
+// A run that nobody runs any more.
+Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run) {
+  RunCommand before;
+  apply_options(run.options, before);
+  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(before.engine);
+  if (!engine) return Failure(engine.error());
+  Result<LeftContainers> left = LeftContainers::find(**engine, root, run.id);
+  if (!left) return Failure(left.error());
+  if (Result<> removed = left->remove_all(); !removed) return removed;
+  return metadata::cancel_interrupted(root.database(), run.id, SystemClock().wall());
+}
+
+Result<> cancel_run(const CancelCommand& command, const Console& console) {
+  Result<std::filesystem::path> path = resolve_root(command.root);
+  if (!path) return Failure(path.error());
+  const artifact::Root root(std::move(*path));
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return Failure(queries.error());
+  Result<metadata::RunRow> run = (*queries)->find_run(command.run);
+  if (!run) return Failure(run.error());
+  queries->reset();
+  if (run->state != engine::RunState::running) {
+    return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has ended already: {}", run->id, to_string(run->state)),
+                          "there is nothing to cancel");
+  }
+  const std::filesystem::path lock_file = root.run_lock(run->id);
+  auto lock = sys::try_lock(lock_file);
+  if (!lock) return Failure(lock.error());
+  if (std::holds_alternative<sys::FileLock>(*lock)) {
+    if (Result<> ended = end_interrupted(root, *run); !ended) return ended;
+    console.out(fmt::format("run {} is cancelled; the mlpipe that ran it had ended\n", run->id));
+    return {};
+  }
+  const auto& holder = std::get<sys::LockHolder>(*lock);
+  if (Result<> signalled = signal_holder(holder, lock_file); !signalled) {
+    return within("cancelling run " + run->id, signalled.error());
+  }
+  if (command.kill) {
+    if (Result<> again = signal_holder(holder, lock_file); !again) return within("cancelling run " + run->id, again.error());
+  }
+  FileWatch watch;
+  watch.add(lock_file);
+  while (sys::is_locked(lock_file)) watch.wait(k_look_again);
+  console.out(fmt::format("run {} is cancelled\n", run->id));
+  return {};
+}
+
+}  // namespace
+
+ExitCode cancel(const CancelCommand& command, const Console& console) {
+  if (Result<> done = cancel_run(command, console); !done) return report_error(console, done.error());
+  return ExitCode::succeeded;
+}
+
+}  // namespace mlpipe::app

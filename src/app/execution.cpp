@@ -1,0 +1,204 @@
+#include "app/execution.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+
+#include "app/manifest.hpp"
+#include "app/print.hpp"
+#include "app/snapshot.hpp"
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/engine/limits.hpp"
+#include "mlpipe/plan/selection.hpp"
+#include "mlpipe/runner/local_runner.hpp"
+#include "mlpipe/sys/env.hpp"
+#include "mlpipe/sys/file.hpp"
+#include "mlpipe/sys/random.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool asks_for_gpus(const plan::Plan& plan) {
+  return std::any_of(plan.order().begin(), plan.order().end(), [&plan](plan::TaskId id) {
+    return plan.selected(id) && plan.task(id).spec->settings->resources.gpu > 0;
+  });
+}
+
+// Secrets are read when an attempt starts; that they are there is found out before anything runs.
+Result<> check_secrets(const plan::Plan& plan) {
+  std::vector<std::string> missing;
+  for (plan::TaskId id : plan.order()) {
+    if (!plan.selected(id)) continue;
+    for (const spec::SecretSpec& secret : plan.task(id).spec->settings->secrets) {
+      std::string task(plan.task(id).path());
+      if (!secret.from_file.empty()) {
+        std::error_code ignored;
+        if (!fs::is_regular_file(secret.from_file, ignored)) {
+          missing.push_back(fmt::format("task {}: secret \"{}\": no file at {}", task, secret.name, secret.from_file));
+        }
+      } else if (!sys::environment(secret.from_env)) {
+        missing.push_back(
+            fmt::format("task {}: secret \"{}\": the environment variable {} is not set", task, secret.name, secret.from_env));
+      }
+    }
+  }
+  if (missing.empty()) return {};
+  return fail_with_hint(ErrorCode::permission, join(missing, "\n"), "set them where mlpipe runs");
+}
+
+// Sockets, logs and pipes of one attempt, generously, and of the program itself.
+constexpr std::uint64_t k_files_of_an_attempt = 16;
+constexpr std::uint64_t k_files_of_the_program = 48;
+
+// How many tasks can run at once with as many open files as we may have; `wanted` or less.
+Result<int> affordable_jobs(int wanted) {
+  Result<std::uint64_t> files = sys::raise_open_file_limit();
+  if (!files) return Failure(files.error());
+  if (*files < k_files_of_the_program + k_files_of_an_attempt) {
+    return fail_with_hint(ErrorCode::unavailable, fmt::format("only {} files may be open at once: too few to run a task", *files),
+                          "raise the limit: ulimit -n 1024");
+  }
+  std::uint64_t affordable = (*files - k_files_of_the_program) / k_files_of_an_attempt;
+  if (affordable >= static_cast<std::uint64_t>(wanted)) return wanted;
+  print_error(fmt::format("mlpipe: {} tasks at once instead of {}: only {} files may be open (ulimit -n)\n", affordable, wanted,
+                          *files));
+  return static_cast<int>(affordable);
+}
+
+}  // namespace
+
+Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& spec, Value::Struct arguments,
+                         artifact::Root root) {
+  Result<plan::Plan> plan = plan::make_plan(spec, std::move(arguments));
+  if (!plan) return Failure(plan.error());
+  plan::Selection selection{.from = command.from, .until = command.until, .only = command.only};
+  if (!command.parent.empty()) {
+    // The parent has what is not run again; only what nobody chosen needs is left out.
+    selection.until.insert(selection.until.end(), command.only.begin(), command.only.end());
+    selection.from.clear();
+    selection.only.clear();
+  }
+  if (!selection.empty()) {
+    if (Result<> selected = plan::select(*plan, selection); !selected) return Failure(selected.error());
+  }
+  Prepared prepared{.plan = std::move(*plan),
+                    .root = std::move(root),
+                    .machine = sys::machine_info(),
+                    .limits = {},
+                    .gpus = {}};
+  if (asks_for_gpus(prepared.plan)) {
+    Result<std::vector<sys::Gpu>> gpus = sys::list_gpus(sys::environment("MLPIPE_NVIDIA_SMI").value_or("nvidia-smi"));
+    if (!gpus) return within("asking for GPUs", gpus.error());
+    for (const sys::Gpu& gpu : *gpus) prepared.gpus.push_back(gpu.uuid);
+  }
+  int cores = std::max(1, static_cast<int>(std::lround(prepared.machine.cpus)));
+  Result<int> jobs = affordable_jobs(command.jobs > 0 ? command.jobs : std::max(2, cores));
+  if (!jobs) return Failure(jobs.error());
+  prepared.limits = {.max_parallel = *jobs,
+                     .cpu = prepared.machine.cpus,
+                     .memory = prepared.machine.memory,
+                     .gpu = static_cast<int>(prepared.gpus.size())};
+  if (Result<> secrets = check_secrets(prepared.plan); !secrets) return Failure(secrets.error());
+  if (Result<> fits = engine::check_fits(prepared.plan, prepared.limits); !fits) return Failure(fits.error());
+  return prepared;
+}
+
+namespace {
+
+runner::RunContext make_context(const Execution& run, const engine::Failpoint& failpoint,
+                                std::map<std::string, std::vector<std::string>> gpus_held) {
+  const Prepared& prepared = run.prepared;
+  return {.run_id = run.start.id,
+          .root = prepared.root.path(),
+          .run_folder = prepared.root.run(run.start.id),
+          .uid = prepared.machine.uid,
+          .gid = prepared.machine.gid,
+          .grace = std::chrono::ceil<std::chrono::seconds>(run.command.grace),
+          .default_shm = prepared.machine.memory / 2,
+          // More starts than twice the cores only make each other late (docs/benchmarks.md).
+          .concurrent_starts = std::max(2, 2 * static_cast<int>(std::lround(prepared.machine.cpus))),
+          .concurrent_tasks = prepared.limits.max_parallel,
+          .failpoint = failpoint,
+          .gpus_held = std::move(gpus_held),
+          .images = run.images.by_key};
+}
+
+Result<> write_manifest(const fs::path& folder, const Value& manifest) {
+  return sys::write_file_atomically(folder / "run.json", to_pretty_json(manifest), sys::Durable::yes);
+}
+
+std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedImages& images) {
+  std::vector<metadata::RunRecord::ResolvedImage> list;
+  for (const auto& [key, image] : images.by_key) list.push_back({.reference = key, .id = image.id, .digest = image.digest});
+  return list;
+}
+
+// From a record that knows of the run to the run's end.
+Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
+  const fs::path folder = given.prepared.root.run(given.start.id);
+  if (Result<> noted = record.record_images(resolved(given.images)); !noted) return Failure(noted.error());
+  if (Result<> linked = sys::replace_symlink(fs::path("runs") / given.start.id, given.prepared.root.latest()); !linked) {
+    return Failure(linked.error());
+  }
+  Result<engine::Failpoint> failpoint =
+      engine::parse_failpoint(sys::environment("MLPIPE_FAILPOINT").value_or(""), engine::failpoint_names());
+  if (!failpoint) return Failure(failpoint.error());
+
+  const runner::RunContext context = make_context(given, *failpoint, std::move(leftovers.gpus_held));
+  std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(folder);
+  engine::Run run(given.prepared.plan,
+                  {.run_id = given.start.id,
+                   .limits = given.prepared.limits,
+                   .on_failure = given.command.keep_going ? engine::FailurePolicy::keep_going
+                                                          : engine::FailurePolicy::fail_fast,
+                   .seed = sys::random_seed(),
+                   .run_root = given.prepared.root.path().string()},
+                  nullptr, std::move(leftovers.tasks));
+  Result<> written = write_manifest(folder, make_manifest(run, given.start, given.images, "running", std::nullopt));
+  if (!written) return Failure(written.error());
+  Result<engine::RunState> state = engine::RunState::failed;
+  {
+    auto runner = runner::make_local_runner(given.prepared.plan, context, given.engine, *store, given.prepared.gpus);
+    given.interruption.forward_to(runner.get());
+    state = engine::run_to_end(run, *runner, record, given.reporting.reporter(), given.clock, *failpoint);
+    given.interruption.forward_to(nullptr);
+  }
+  if (!state) return Failure(state.error());
+  written = write_manifest(folder,
+                           make_manifest(run, given.start, given.images, std::string(to_string(*state)), given.clock.wall()));
+  if (!written) return Failure(written.error());
+  return exit_code_of_run(*state, run.interrupt_signal());
+}
+
+}  // namespace
+
+Result<ExitCode> begin_run(const Execution& run) {
+  if (Result<> kept = keep_sources(run.prepared.root.run(run.start.id), run.spec.sources); !kept) {
+    return Failure(kept.error());
+  }
+  Result<std::unique_ptr<metadata::RunRecord>> record = metadata::open_record(run.prepared.root.database());
+  if (!record) return Failure(record.error());
+  if (Result<> begun = (*record)->begin(run.start, run.prepared.plan); !begun) return Failure(begun.error());
+  return execute(run, **record, {});
+}
+
+Result<ExitCode> continue_run(const Execution& run, Leftovers leftovers) {
+  Result<std::unique_ptr<metadata::RunRecord>> record = metadata::open_record(run.prepared.root.database());
+  if (!record) return Failure(record.error());
+  Result<> resumed = (*record)->resume(run.start.id, run.prepared.plan, run.clock.wall());
+  if (!resumed) return Failure(resumed.error());
+  return execute(run, **record, std::move(leftovers));
+}
+
+ExitCode exit_code_of_run(engine::RunState state, int signal) {
+  switch (state) {
+    case engine::RunState::succeeded: return ExitCode::succeeded;
+    case engine::RunState::cancelled:
+      return signal == SIGTERM ? ExitCode::terminated : signal == SIGHUP ? ExitCode::hung_up : ExitCode::interrupted;
+    default: return ExitCode::run_failed;
+  }
+}
+
+}  // namespace mlpipe::app

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/exit_code.hpp"
+#include "app/interruption.hpp"
+#include "app/options.hpp"
+#include "app/reporting.hpp"
+#include "mlpipe/artifact/tree.hpp"
+#include "mlpipe/engine/run.hpp"
+#include "mlpipe/metadata/record.hpp"
+#include "mlpipe/runner/images.hpp"
+#include "mlpipe/sys/machine.hpp"
+
+// What `run`, `resume` and `replay` have in common: from a pipeline that was read to the end of its run.
+namespace mlpipe::app {
+
+// Everything known before anything is started or written. Borrows the spec.
+struct Prepared {
+  plan::Plan plan;
+  artifact::Root root;
+  sys::MachineInfo machine;
+  engine::Limits limits;
+  std::vector<std::string> gpus;
+};
+
+// The plan of `spec` with `arguments`, as the command selects from it, and what the machine has for it. Secrets that are
+// missing and tasks that can never fit are told here.
+Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& spec, Value::Struct arguments,
+                         artifact::Root root);
+
+// A run that may begin: its folder is there and its lock is held. Borrows all but `start`.
+struct Execution {
+  const RunCommand& command;
+  const spec::PipelineSpec& spec;
+  const Prepared& prepared;
+  runner::ContainerEngine& engine;
+  const runner::PreparedImages& images;
+  metadata::RunStart start;
+  Reporting& reporting;
+  Interruption& interruption;
+  const Clock& clock;
+};
+
+// What an earlier mlpipe left of a run.
+struct Leftovers {
+  std::vector<engine::Recovered> tasks;
+  std::map<std::string, std::vector<std::string>> gpus_held;  // RunContext::gpus_held
+};
+
+// Runs it to its end. Errors: the record or the tree cannot be written.
+Result<ExitCode> begin_run(const Execution& run);
+// Goes on with one that was begun.
+Result<ExitCode> continue_run(const Execution& run, Leftovers leftovers);
+
+// The code of a run that ended so, cancelled by `signal`.
+ExitCode exit_code_of_run(engine::RunState state, int signal);
+
+}  // namespace mlpipe::app

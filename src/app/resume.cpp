@@ -1,0 +1,240 @@
+#include "app/resume.hpp"
+
+#include <algorithm>
+
+#include "app/engine_choice.hpp"
+#include "app/leftovers.hpp"
+#include "app/pipeline_file.hpp"
+#include "app/print.hpp"
+#include "app/recorded_run.hpp"
+#include "app/root.hpp"
+#include "app/run.hpp"
+#include "app/run_folder.hpp"
+#include "app/run_options.hpp"
+#include "app/snapshot.hpp"
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/spec/reader.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// ---- Going on in place ------------------------------------------------------------------------------------------
+
+// The pipeline as the run read it.
+Result<spec::PipelineSpec> read_kept(const artifact::Root& root, const metadata::RunRow& row, const RunCommand& command) {
+  Result<std::vector<spec::SourceFile>> sources = kept_sources(root.run(row.id));
+  if (!sources) return within("reading the pipeline of run " + row.id, std::move(sources).error());
+  const spec::SourceFile& first = sources->front();
+  const fs::path path = first.path.empty() ? fs::path(row.spec_file) : fs::path(first.path);
+  spec::ReadPipeline read =
+      spec::read_pipeline_text(first.text, first.name, path.parent_path(),
+                               {.component_path = component_path(command.component_path), .snapshot = &*sources});
+  if (!read.spec) {
+    return fail_with_hint(ErrorCode::invalid_input,
+                          fmt::format("run {} cannot go on, for its pipeline cannot be read any more:\n{}", row.id,
+                                      spec::render(read.diagnostics, read.sources)),
+                          "start a new run; what has not changed comes from the cache");
+  }
+  read.spec->sources.front().path = path.string();
+  return std::move(*read.spec);
+}
+
+metadata::RunStart start_of(const metadata::RunRow& row) {
+  return {.id = row.id,
+          .root = row.root,
+          .spec_digest = row.spec_digest,
+          .spec_file = row.spec_file,
+          .command_line = row.command_line,
+          .mlpipe_version = row.mlpipe_version,
+          .engine = row.engine,
+          .host = row.host,
+          .git_commit = row.git_commit,
+          .git_dirty = row.git_dirty,
+          .created = row.created,
+          .parent = row.parent,
+          .options = row.options,
+          .experiment = row.experiment};
+}
+
+// The images the run began with, by their ids; those that are gone are prepared anew.
+Result<runner::PreparedImages> images_of(const std::vector<metadata::TaskRow>& tasks, const plan::Plan& plan,
+                                         runner::ContainerEngine& engine, const runner::ProgressSink& progress,
+                                         const sys::StopSignal& stop) {
+  runner::PreparedImages known;
+  bool complete = true;
+  for (const metadata::TaskRow& task : tasks) {
+    const std::optional<plan::TaskId> id = plan.find(task.path);
+    const spec::ContainerSpec* container = id ? plan.component(*id).container() : nullptr;
+    if (container == nullptr || !plan.selected(*id) || known.by_key.contains(task.image)) continue;
+    if (container->build_context.empty() && !container->image.is_literal()) continue;
+    Result<runner::Image> image = fail(ErrorCode::not_found, "not recorded");
+    if (!task.image_id.empty()) image = engine.inspect_image(task.image_id);
+    if (!image && image.error().code != ErrorCode::not_found) return Failure(image.error());
+    if (!image) {
+      complete = false;
+      continue;
+    }
+    image->digest = task.image_digest;
+    known.tags.emplace(task.image, task.image);
+    known.by_key.emplace(task.image, std::move(*image));
+  }
+  if (complete) return known;
+  Result<runner::PreparedImages> fresh = runner::prepare_images(plan, engine, progress, stop);
+  if (!fresh) return fresh;
+  for (auto& [key, image] : known.by_key) fresh->by_key.insert_or_assign(key, std::move(image));
+  return fresh;
+}
+
+Result<sys::FileLock> take_over(const artifact::Root& root, const std::string& run_id) {
+  auto lock = sys::try_lock(root.run_lock(run_id));
+  if (!lock) return Failure(lock.error());
+  if (auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
+    return fail_with_hint(ErrorCode::conflict, fmt::format("run {} is being run by {}", run_id, sys::to_string(*holder)),
+                          fmt::format("nothing to resume; watch it with `mlpipe logs -f {}`", run_id));
+  }
+  return std::move(std::get<sys::FileLock>(*lock));
+}
+
+Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std::string& run_id) {
+  Result<sys::FileLock> lock = take_over(root, run_id);
+  if (!lock) return Failure(lock.error());
+  // Read under the lock: nobody changes it now.
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return Failure(queries.error());
+  Result<metadata::RunRow> row = (*queries)->find_run(run_id);
+  if (!row) return Failure(row.error());
+  if (row->state != engine::RunState::running) {
+    return fail(ErrorCode::conflict, "run {} has ended meanwhile: {}", run_id, to_string(row->state));
+  }
+  Result<std::vector<metadata::TaskRow>> rows = (*queries)->tasks(run_id);
+  if (!rows) return Failure(rows.error());
+  queries->reset();
+
+  apply_options(row->options, command);
+  Result<spec::PipelineSpec> spec = read_kept(root, *row, command);
+  if (!spec) return Failure(spec.error());
+  Result<Prepared> prepared = prepare(command, *spec, row->arguments.as_struct(), root);
+  if (!prepared) return Failure(prepared.error());
+  Result<std::vector<engine::Recovered>> tasks = recovered_tasks(prepared->plan, *rows);
+  if (!tasks) return Failure(tasks.error());
+
+  SystemClock clock;
+  Interruption interruption;
+  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(command.engine);
+  if (!engine) return Failure(engine.error());
+  Reporting reporting(command, prepared->plan, prepared->root, run_id, clock);
+  auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
+  Result<runner::PreparedImages> images = images_of(*rows, prepared->plan, **engine, preparing, interruption.stop());
+  if (!images && images.error().code == ErrorCode::cancelled) {
+    reporting.finish();
+    return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
+  }
+  if (!images) return Failure(images.error());
+  Result<LeftContainers> left = LeftContainers::find(**engine, root, run_id);
+  if (!left) return Failure(left.error());
+  if (Result<> removed = left->remove_strays(*tasks, prepared->plan, root, run_id); !removed) {
+    return Failure(removed.error());
+  }
+  Result<ExitCode> code = continue_run({.command = command,
+                                        .spec = *spec,
+                                        .prepared = *prepared,
+                                        .engine = **engine,
+                                        .images = *images,
+                                        .start = start_of(*row),
+                                        .reporting = reporting,
+                                        .interruption = interruption,
+                                        .clock = clock},
+                                       {.tasks = std::move(*tasks), .gpus_held = left->gpus_held()});
+  left->remove_sandboxes();
+  reporting.finish();
+  return code;
+}
+
+// ---- A new run that goes on from one that ended -----------------------------------------------------------------
+
+bool says_what_to_run(const ResumeCommand& command) {
+  const RunCommand& said = command.options;
+  return command.retry_failed || !said.from.empty() || !said.until.empty() || !said.only.empty() ||
+         !said.parameters.empty() || !said.parameters_file.empty();
+}
+
+// The command that starts the new run: that of `parent`, with what was said now.
+RunCommand command_from(const metadata::RunRow& parent, const ResumeCommand& said) {
+  RunCommand command = said.options;
+  RunCommand before;
+  apply_options(parent.options, before);
+  command.pipeline = parent.spec_file;
+  command.root = parent.root;
+  command.parent = parent.id;
+  command.engine = before.engine;
+  command.keep_going = command.keep_going || before.keep_going;
+  if (command.jobs == 0) command.jobs = before.jobs;
+  if (command.component_path.empty()) command.component_path = before.component_path;
+  if (command.experiment.empty()) command.experiment = parent.experiment;
+  return command;
+}
+
+std::string what_may_be_said(const metadata::RunRow& run) {
+  return fmt::format(
+      "`mlpipe resume {} --retry-failed` runs what did not succeed; --from, --until, --only TASK and -p NAME=VALUE make a "
+      "new run that keeps what is still valid",
+      run.id);
+}
+
+Result<ExitCode> resume_run(const ResumeCommand& command) {
+  Result<fs::path> path = resolve_root(command.options.root);
+  if (!path) return Failure(path.error());
+  const artifact::Root root(std::move(*path));
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return Failure(queries.error());
+  Result<metadata::RunRow> row = (*queries)->find_run(command.run);
+  if (!row) return Failure(row.error());
+  queries->reset();
+
+  if (row->state == engine::RunState::running) {
+    if (row->interrupted && says_what_to_run(command)) {
+      return fail_with_hint(ErrorCode::conflict,
+                            fmt::format("run {} was interrupted: it goes on as it was, without other parameters or tasks",
+                                        row->id),
+                            fmt::format("`mlpipe resume {}` first, or start a new run", row->id));
+    }
+    return go_on(command.options, root, row->id);
+  }
+  if (!says_what_to_run(command)) {
+    if (row->state == engine::RunState::succeeded) {
+      return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has succeeded: there is nothing to resume", row->id),
+                            what_may_be_said(*row));
+    }
+    if (row->state == engine::RunState::failed) {
+      return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has failed: resuming it would only say so again", row->id),
+                            what_may_be_said(*row));
+    }
+  }
+  return run_from_parent(command_from(*row, command), row->arguments.as_struct());
+}
+
+}  // namespace
+
+ExitCode resume(const ResumeCommand& command) {
+  Result<ExitCode> code = resume_run(command);
+  if (code) return *code;
+  return report_error(code.error());
+}
+
+Result<std::optional<metadata::RunRow>> find_interrupted(const fs::path& root, const std::string& run_id,
+                                                         const std::string& pipeline) {
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root);
+  if (!queries && queries.error().code == ErrorCode::not_found) return std::optional<metadata::RunRow>();
+  if (!queries) return Failure(queries.error());
+  Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);
+  if (!runs) return Failure(runs.error());
+  const auto found = std::ranges::find_if(*runs, [&](const metadata::RunRow& run) {
+    return run.interrupted && (run_id.empty() ? run.pipeline == pipeline : run.id == run_id);
+  });
+  if (found == runs->end()) return std::optional<metadata::RunRow>();
+  return std::optional(std::move(*found));
+}
+
+}  // namespace mlpipe::app

@@ -1,0 +1,45 @@
+#include "app/run_options.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+Value list_of(const std::vector<std::string>& items) { return Value(Value::List(items.begin(), items.end())); }
+
+void read_list(const Value& options, std::string_view name, std::vector<std::string>& items) {
+  const Value* list = options.find(name);
+  if (list == nullptr || !list->is_list()) return;
+  items.clear();
+  for (const Value& item : list->as_list()) {
+    if (item.is_string()) items.push_back(item.as_string());
+  }
+}
+
+}  // namespace
+
+Value options_value(const RunCommand& command) {
+  Value::Struct options{{"engine", command.engine == EngineChoice::process ? "process" : "docker"},
+                        {"jobs", command.jobs},
+                        {"keep_going", command.keep_going},
+                        {"cache", command.cache},
+                        {"grace_ms", static_cast<std::int64_t>(command.grace.count())}};
+  if (!command.from.empty()) options.emplace("from", list_of(command.from));
+  if (!command.until.empty()) options.emplace("until", list_of(command.until));
+  if (!command.only.empty()) options.emplace("only", list_of(command.only));
+  if (!command.component_path.empty()) options.emplace("component_path", list_of(command.component_path));
+  return options;
+}
+
+void apply_options(const Value& options, RunCommand& command) {
+  if (!options.is_struct()) return;
+  if (options.text_or("engine", "") == "process") command.engine = EngineChoice::process;
+  if (command.jobs == 0) command.jobs = static_cast<int>(options.integer_or("jobs", 0));
+  command.keep_going = options.bool_or("keep_going", command.keep_going);
+  command.cache = options.bool_or("cache", command.cache);
+  command.grace = std::chrono::milliseconds(options.integer_or("grace_ms", command.grace.count()));
+  read_list(options, "from", command.from);
+  read_list(options, "until", command.until);
+  read_list(options, "only", command.only);
+  read_list(options, "component_path", command.component_path);
+}
+
+}  // namespace mlpipe::app
