@@ -5,6 +5,7 @@
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
 #include "spec/reading.hpp"
+#include "spec/retry_reader.hpp"
 #include "spec/settings_reader.hpp"
 #include "spec/task_reader.hpp"
 #include "spec/wiring.hpp"
@@ -59,6 +60,7 @@ class PipelineReader final {
       read_parameters(entry.value, root_.interface, mistakes_);
     } else if (key == "defaults") {
       defaults_ = read_defaults(entry.value, reading_);
+      default_retry_ = entry.value.find("retry");
     } else if (key == "tasks") {
       tasks_ = entry.value;
     } else if (key == "outputs") {
@@ -104,6 +106,7 @@ class PipelineReader final {
     dag.tasks.reserve(count);
     reading_.spec.components.reserve(count + 1);
     for (YamlEntry entry : tasks_->entries()) dag.tasks.push_back(reader.read(entry));
+    if (default_retry_) warn_of_idle_default_retry(*default_retry_, dag.tasks, mistakes_);
 
     Wiring wiring(reading_, root_, dag);
     std::size_t index = 0;
@@ -125,6 +128,7 @@ class PipelineReader final {
   Mistakes& mistakes_;
   ComponentSpec root_;
   TaskDefaults defaults_;
+  std::optional<YamlNode> default_retry_;
   std::optional<YamlNode> tasks_, outputs_;
 };
 

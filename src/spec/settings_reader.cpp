@@ -7,6 +7,7 @@
 
 #include "mlpipe/base/text.hpp"
 #include "spec/node_reader.hpp"
+#include "spec/retry_reader.hpp"
 
 namespace mlpipe::spec {
 namespace {
@@ -17,29 +18,6 @@ const std::vector<std::string> k_settings = {"retry", "timeout", "resources", "e
 template <class T>
 void set(T& field, std::optional<T> value) {
   if (value) field = *std::move(value);
-}
-
-void read_retry(YamlNode node, RetryPolicy& retry, Mistakes& mistakes) {
-  static const std::vector<std::string> k_keys = {"limit", "backoff", "factor", "max_backoff"};
-  auto read_limit = [&](YamlNode value) {
-    if (auto limit = read_integer(value, "`limit`", 0, 1000, mistakes)) retry.limit = static_cast<int>(*limit);
-  };
-  if (node.is_scalar()) return read_limit(node);
-  if (!expect_mapping(node, "`retry`", mistakes)) return;
-  for (YamlEntry entry : node.entries()) {
-    std::string_view key = entry.key.text();
-    if (key == "limit") {
-      read_limit(entry.value);
-    } else if (key == "backoff") {
-      set(retry.backoff, read_duration(entry.value, "`backoff`", mistakes));
-    } else if (key == "factor") {
-      set(retry.factor, read_number(entry.value, "`factor`", 1, mistakes));
-    } else if (key == "max_backoff") {
-      set(retry.max_backoff, read_duration(entry.value, "`max_backoff`", mistakes));
-    } else {
-      unknown_key(entry.key, "`retry`", k_keys, mistakes);
-    }
-  }
 }
 
 // Cores: 2, 0.5, or in thousandths as Kubernetes writes them, 500m.

@@ -6,6 +6,7 @@
 
 #include "spec/inline_reader.hpp"
 #include "spec/node_reader.hpp"
+#include "spec/retry_reader.hpp"
 #include "spec/settings_reader.hpp"
 
 namespace mlpipe::spec {
@@ -99,6 +100,7 @@ std::shared_ptr<const TaskSettings> TaskReader::read_settings(YamlNode task) {
   if (auto pool = task.find("pool"); pool && task.find("pools")) {
     reading_.mistakes.error(pool->where(), "`pool` and `pools` mean the same: write one of them");
   }
+  if (auto retry = task.find("retry")) warn_of_idle_retry(*retry, *settings, reading_.mistakes);
   return settings;
 }
 

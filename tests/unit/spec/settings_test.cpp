@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "mlpipe/spec/reader.hpp"
+
+// Settings of tasks that mean more than one word: what is read, what is warned of.
+namespace mlpipe::spec {
+namespace {
+
+ReadPipeline read(const std::string& text) { return read_pipeline_text(text, "p.yaml", "/nowhere", {}); }
+
+std::string said_of(const std::string& text) {
+  ReadPipeline result = read(text);
+  return render(result.diagnostics, result.sources);
+}
+
+// The settings of the first task.
+TaskSettings settings_of(const std::string& text) {
+  ReadPipeline result = read(text);
+  EXPECT_TRUE(result.spec) << render(result.diagnostics, result.sources);
+  return result.spec ? *result.spec->root_dag().tasks.front().settings : TaskSettings{};
+}
+
+std::string with_retry(const std::string& retry, const std::string& more = "") {
+  return "name: p\ntasks:\n  a:\n    image: x\n    retry: " + retry + "\n" + more;
+}
+
+TEST(RetrySettings, NothingSaidOfCausesMeansAny) {
+  RetryPolicy retry = settings_of(with_retry("3")).retry;
+  EXPECT_EQ(retry.limit, 3);
+  EXPECT_FALSE(retry.on);
+  EXPECT_EQ(retry.memory_factor, 1);
+}
+
+TEST(RetrySettings, CausesAreWordsAndExitCodes) {
+  RetryPolicy retry = settings_of(with_retry("{limit: 1, on: [oom, timeout, exit: [1, 75]]}")).retry;
+  ASSERT_TRUE(retry.on);
+  EXPECT_EQ(retry.on->causes, (std::vector<RetryCause>{RetryCause::oom, RetryCause::timeout}));
+  EXPECT_EQ(retry.on->exit_codes, (std::vector<int>{1, 75}));
+}
+
+TEST(RetrySettings, EveryCauseHasItsWord) {
+  RetryPolicy retry = settings_of(with_retry("{limit: 1, on: [exit, signal, oom, timeout, missing_output]}")).retry;
+  EXPECT_EQ(retry.on->causes, (std::vector<RetryCause>{RetryCause::exit, RetryCause::signal, RetryCause::oom,
+                                                       RetryCause::timeout, RetryCause::missing_output}));
+}
+
+TEST(RetrySettings, OneCauseAndOneExitCodeNeedNoList) {
+  EXPECT_EQ(settings_of(with_retry("{limit: 1, on: oom}")).retry.on->causes, std::vector<RetryCause>{RetryCause::oom});
+  EXPECT_EQ(settings_of(with_retry("{limit: 1, on: [exit: 75]}")).retry.on->exit_codes, std::vector<int>{75});
+}
+
+TEST(RetrySettings, MemoryIsAFactor) {
+  const std::string memory = "    resources: {memory: 1Gi}\n";
+  EXPECT_EQ(settings_of(with_retry("{limit: 1, memory: x2}", memory)).retry.memory_factor, 2);
+  EXPECT_EQ(settings_of(with_retry("{limit: 1, memory: x1.5}", memory)).retry.memory_factor, 1.5);
+  EXPECT_EQ(settings_of(with_retry("{limit: 1, memory: x64}", memory)).retry.memory_factor, 64);
+  EXPECT_EQ(said_of(with_retry("{limit: 1, memory: x2}", memory)), "");
+}
+
+TEST(RetrySettings, ATasksOwnCausesReplaceTheDefaultsAndItsLimitDoesNot) {
+  RetryPolicy retry = settings_of(
+      "name: p\ndefaults: {image: x, retry: {limit: 3, on: [oom, signal]}}\ntasks: {a: {retry: {on: [timeout]}}}\n").retry;
+  EXPECT_EQ(retry.limit, 3);
+  EXPECT_EQ(retry.on->causes, std::vector<RetryCause>{RetryCause::timeout});
+}
+
+TEST(RetrySettings, CausesWithoutALimitAreWarnedOf) {
+  EXPECT_EQ(said_of(with_retry("{on: [oom]}")),
+            "p.yaml:5:17: warning: `retry` has no limit, so nothing is tried again\n"
+            "      retry: {on: [oom]}\n"
+            "                  ^\n"
+            "  hint: add `limit: 1`\n");
+  EXPECT_NE(said_of(with_retry("{memory: x2}")).find("no limit"), std::string::npos);
+  EXPECT_EQ(said_of(with_retry("{limit: 0, on: [oom]}")), "");  // off on purpose
+  EXPECT_TRUE(read(with_retry("{on: [oom]}")).spec);
+}
+
+TEST(RetrySettings, CausesInDefaultsAreWarnedOfWhenNoTaskHasALimit) {
+  const std::string defaults = "name: p\ndefaults: {image: x, retry: {on: [oom]}}\n";
+  EXPECT_NE(said_of(defaults + "tasks: {a: {}, b: {}}\n").find("p.yaml:2:34: warning: `retry` has no limit"), std::string::npos);
+  EXPECT_EQ(said_of(defaults + "tasks: {a: {}, b: {retry: 2}}\n"), "");
+}
+
+TEST(RetrySettings, AMemoryFactorWithoutMemoryIsWarnedOf) {
+  EXPECT_NE(said_of(with_retry("{limit: 1, memory: x2}")).find("warning: `memory` of `retry` has nothing to multiply"),
+            std::string::npos);
+  EXPECT_NE(said_of(with_retry("{limit: 1, on: [exit], memory: x2}", "    resources: {memory: 1Gi}\n")).find("add oom to `on`"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace mlpipe::spec
