@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "spec/component_reader.hpp"
 #include "spec/interface_reader.hpp"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t k_longest_name = 79;
 
 const std::vector<std::string> k_keys = {"name", "description", "parameters", "defaults", "tasks",
-                                         "outputs", "pools", "root", "labels"};
+                                         "outputs", "pools", "root", "labels", "experiment"};
 
 class PipelineReader final {
  public:
@@ -71,6 +72,8 @@ class PipelineReader final {
       spec.pipeline_root = read_filled_text(entry.value, "`root`", mistakes_).value_or("");
     } else if (key == "labels") {
       read_labels(entry.value);
+    } else if (key == "experiment") {
+      read_experiment(entry.value);
     } else if (key == "on_exit") {
       mistakes_.error(entry.key.where(), "`on_exit` is not supported by this version");
     } else {
@@ -94,6 +97,18 @@ class PipelineReader final {
       std::optional<std::string> value = read_text(entry.value, "a label", mistakes_);
       if (entry.key.text().empty()) mistakes_.error(entry.key.where(), "a label has an empty name");
       if (value) reading_.spec.labels.emplace_back(entry.key.text(), *std::move(value));
+    }
+  }
+
+  void read_experiment(YamlNode node) {
+    std::optional<std::string> name = read_filled_text(node, "`experiment`", mistakes_);
+    if (!name) return;
+    if (name->find("${{") != std::string::npos) {
+      mistakes_.error(node.where(), "`experiment` cannot be computed: it is read before the run starts");
+    } else if (printable(*name) != *name) {
+      mistakes_.error(node.where(), "`experiment` cannot hold line breaks and other control characters");
+    } else {
+      reading_.spec.experiment = *std::move(name);
     }
   }
 

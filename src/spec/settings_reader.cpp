@@ -13,7 +13,7 @@ namespace mlpipe::spec {
 namespace {
 
 const std::vector<std::string> k_settings = {"retry", "timeout", "resources", "env",  "secrets", "pool",
-                                             "pools", "network", "user",      "pull", "cache"};
+                                             "pools", "network", "user",      "pull", "cache", "keep"};
 
 template <class T>
 void set(T& field, std::optional<T> value) {
@@ -141,6 +141,36 @@ void read_timeout(YamlNode node, TaskSettings& settings, Mistakes& mistakes) {
   settings.timeout = timeout;
 }
 
+std::optional<std::chrono::milliseconds> read_max_age(YamlNode node, Mistakes& mistakes) {
+  std::optional<std::chrono::milliseconds> age = read_duration(node, "`max_age`", mistakes);
+  if (!age || age->count() > 0) return age;
+  mistakes.error(node.where(), "no result is younger than a `max_age` of nothing", "write `cache: false` to always run");
+  return std::nullopt;
+}
+
+void read_cache(YamlNode node, CacheSettings& cache, Mistakes& mistakes) {
+  static const std::vector<std::string> k_keys = {"enabled", "version", "max_age"};
+  if (node.is_scalar()) return set(cache.enabled, read_flag(node, "`cache`", mistakes));
+  if (!expect_mapping(node, "`cache`", mistakes)) return;
+  for (YamlEntry entry : node.entries()) {
+    std::string_view key = entry.key.text();
+    if (key == "enabled") {
+      set(cache.enabled, read_flag(entry.value, "`enabled`", mistakes));
+    } else if (key == "version") {
+      set(cache.version, read_filled_text(entry.value, "`version`", mistakes));
+    } else if (key == "max_age") {
+      if (auto age = read_max_age(entry.value, mistakes)) cache.max_age = age;
+    } else {
+      unknown_key(entry.key, "`cache`", k_keys, mistakes);
+    }
+  }
+}
+
+void warn_of_idle_cache(YamlNode node, const CacheSettings& cache, Mistakes& mistakes) {
+  if (cache.enabled || !node.has_children() || node.find("enabled")) return;
+  mistakes.warning(node.where(), "the cache is off by `defaults`, so what is said here has no effect", "add `enabled: true`");
+}
+
 }  // namespace
 
 std::span<const std::string> setting_keys() { return k_settings; }
@@ -158,7 +188,13 @@ void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskS
   if (key == "network") return read_word(entry, {"bridge", "none", "host"}, settings.network, mistakes);
   if (key == "user") return read_word(entry, {"caller", "image"}, settings.user, mistakes);
   if (key == "pull") return read_word(entry, {"missing", "always", "never"}, settings.pull, mistakes);
-  if (key == "cache") set(settings.cache.enabled, read_flag(entry.value, "`cache`", mistakes));
+  if (key == "cache") return read_cache(entry.value, settings.cache, mistakes);
+  if (key == "keep") set(settings.keep, read_flag(entry.value, "`keep`", mistakes));
+}
+
+void warn_of_idle_settings(YamlNode task, const TaskSettings& settings, Mistakes& mistakes) {
+  if (auto retry = task.find("retry")) warn_of_idle_retry(*retry, settings, mistakes);
+  if (auto cache = task.find("cache")) warn_of_idle_cache(*cache, settings.cache, mistakes);
 }
 
 std::vector<Pool> read_pools(YamlNode node, Mistakes& mistakes) {

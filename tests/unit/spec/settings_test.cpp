@@ -88,5 +88,53 @@ TEST(RetrySettings, AMemoryFactorWithoutMemoryIsWarnedOf) {
             std::string::npos);
 }
 
+TaskSettings with_cache(const std::string& defaults, const std::string& task) {
+  return settings_of("name: p\ndefaults: {image: x" + defaults + "}\ntasks: {a: {" + task + "}}\n");
+}
+
+TEST(CacheSettings, TheCacheIsOnUnlessSaidOtherwise) {
+  EXPECT_EQ(with_cache("", "").cache, CacheSettings{});
+  EXPECT_TRUE(with_cache(", cache: false", "cache: true").cache.enabled);
+  EXPECT_FALSE(with_cache("", "cache: false").cache.enabled);
+}
+
+TEST(CacheSettings, VersionIsTextAsWrittenAndMaxAgeTakesDays) {
+  CacheSettings cache = with_cache("", "cache: {version: 1.10, max_age: 7d}").cache;
+  EXPECT_TRUE(cache.enabled);
+  EXPECT_EQ(cache.version, "1.10");
+  EXPECT_EQ(cache.max_age, std::chrono::hours(7 * 24));
+  EXPECT_FALSE(with_cache("", "cache: {enabled: false, version: 3}").cache.enabled);
+}
+
+TEST(CacheSettings, AreMergedByKey) {
+  CacheSettings cache = with_cache(", cache: {version: 1, max_age: 1h}", "cache: {version: 2}").cache;
+  EXPECT_EQ(cache.version, "2");
+  EXPECT_EQ(cache.max_age, std::chrono::hours(1));
+  cache = with_cache(", cache: {version: 1}", "cache: false").cache;
+  EXPECT_FALSE(cache.enabled);
+  EXPECT_EQ(cache.version, "1");
+}
+
+TEST(CacheSettings, AVersionWhereTheDefaultIsNoCacheIsWarnedOf) {
+  const std::string off = "name: p\ndefaults: {image: x, cache: false}\ntasks: {a: {cache: ";
+  EXPECT_NE(said_of(off + "{version: 2}}}\n").find("p.yaml:3:20: warning: the cache is off by `defaults`"), std::string::npos);
+  EXPECT_EQ(said_of(off + "{version: 2, enabled: true}}}\n"), "");
+  EXPECT_EQ(said_of(off + "false}}\n"), "");
+}
+
+TEST(KeepSetting, ATaskSaysWhetherItsArtifactsAreKept) {
+  EXPECT_TRUE(with_cache("", "").keep);
+  EXPECT_FALSE(with_cache("", "keep: false").keep);
+  EXPECT_FALSE(with_cache(", keep: false", "").keep);
+  EXPECT_TRUE(with_cache(", keep: false", "keep: true").keep);
+}
+
+TEST(Experiment, IsATextOfThePipeline) {
+  auto experiment = [](const std::string& line) { return read("name: p\n" + line + "tasks: {a: {image: x}}\n").spec->experiment; };
+  EXPECT_EQ(experiment(""), "");
+  EXPECT_EQ(experiment("experiment: wider trees\n"), "wider trees");
+  EXPECT_EQ(experiment("experiment: 7\n"), "7");
+}
+
 }  // namespace
 }  // namespace mlpipe::spec
