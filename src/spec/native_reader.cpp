@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "mlpipe/base/text.hpp"
-#include "mlpipe/sys/file.hpp"
 #include "spec/component_reader.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
@@ -151,24 +150,10 @@ std::vector<SourceFile> taken(std::deque<SourceFile>& sources) {
   return {std::make_move_iterator(sources.begin()), std::make_move_iterator(sources.end())};
 }
 
-fs::path absolute_folder(const fs::path& folder) {
-  std::error_code ignored;
-  fs::path absolute = fs::absolute(folder.empty() ? fs::path(".") : folder, ignored);
-  return absolute.lexically_normal();
-}
-
-}  // namespace
-
-Result<ReadPipeline> read_pipeline(const fs::path& path, const ReadOptions& options) {
-  Result<std::string> text = sys::read_file(path, k_most_source_bytes);
-  if (!text) return within("reading the pipeline", std::move(text).error());
-  return read_pipeline_text(*std::move(text), path.string(), path.parent_path(), options);
-}
-
-ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::path& directory,
-                                const ReadOptions& options) {
-  Reading reading{.options = options, .directory = absolute_folder(directory)};
-  reading.sources.push_back({std::move(name), std::move(text)});
+ReadPipeline read_source(SourceFile pipeline, const fs::path& directory, const SourceFiles& files,
+                         const ReadOptions& options) {
+  Reading reading{.options = options, .directory = source_path(directory), .files = files};
+  reading.sources.push_back(std::move(pipeline));
   if (std::optional<YamlTree> tree = load_yaml(reading.sources.front().text, 0, reading.mistakes)) {
     PipelineReader(reading).read(YamlNode(*tree, 0));
   }
@@ -183,16 +168,34 @@ ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::pa
   return result;
 }
 
+}  // namespace
+
+Result<ReadPipeline> read_pipeline(const fs::path& path, const ReadOptions& options) {
+  const SourceFiles files(options.snapshot);
+  const fs::path file = source_path(path);
+  // The disk is asked for the path as it is written: `x.yaml/` is no file.
+  Result<std::string> text = files.read(files.has(file, Origin::snapshot) ? file : path);
+  if (!text) return within("reading the pipeline", std::move(text).error());
+  return read_source({path.string(), *std::move(text), file.string()}, path.parent_path(), files, options);
+}
+
+ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::path& directory,
+                                const ReadOptions& options) {
+  const SourceFiles files(options.snapshot);
+  return read_source({std::move(name), std::move(text)}, directory, files, options);
+}
+
 Result<ReadComponent> read_component(const fs::path& path) {
   std::error_code ignored;
   fs::path file = fs::is_directory(path, ignored) ? path / "component.yaml" : path;
-  Result<std::string> text = sys::read_file(file, k_most_source_bytes);
+  Result<std::string> text = SourceFiles(nullptr).read(file);
   if (!text) return within("reading the component", std::move(text).error());
   ReadComponent result;
-  result.sources.push_back({file.string(), *std::move(text)});
+  const fs::path full = source_path(file);
+  result.sources.push_back({file.string(), *std::move(text), full.string()});
   Mistakes mistakes;
   if (std::optional<YamlTree> tree = load_yaml(result.sources.front().text, 0, mistakes)) {
-    result.component = read_component_tree(YamlNode(*tree, 0), absolute_folder(file.parent_path()), mistakes);
+    result.component = read_component_tree(YamlNode(*tree, 0), full.parent_path(), Origin::disk, mistakes);
   }
   result.diagnostics = mistakes.take();
   return result;
