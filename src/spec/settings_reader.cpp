@@ -20,6 +20,10 @@ void set(T& field, std::optional<T> value) {
   if (value) field = *std::move(value);
 }
 
+// What the engine does not go below (0 is no limit).
+constexpr double k_least_cpu = 0.01;
+constexpr std::uint64_t k_least_memory = 6U << 20U;
+
 // Cores: 2, 0.5, or in thousandths as Kubernetes writes them, 500m.
 std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
   if (node.is_plain() && node.text().ends_with('m')) {
@@ -31,15 +35,40 @@ std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
   return read_number(node, "`cpu`", 0, mistakes);
 }
 
+void read_cpu_limit(YamlNode node, Resources& resources, Mistakes& mistakes) {
+  std::optional<double> cpu = read_cpu(node, mistakes);
+  if (!cpu) return;
+  if (*cpu > 0 && *cpu < k_least_cpu) {
+    mistakes.error(node.where(), fmt::format("`cpu` of {} is less than a container can be limited to", ticked(node.text())),
+                   "write 10m (0.01) or more, or leave `cpu` out for no limit");
+    return;
+  }
+  resources.cpu = *cpu;
+}
+
+void read_memory_limit(YamlNode node, Resources& resources, Mistakes& mistakes) {
+  std::optional<std::uint64_t> memory = read_bytes(node, "`memory`", mistakes);
+  if (!memory) return;
+  if (*memory > 0 && *memory < k_least_memory) {
+    // `memory: 512` was meant as 512Mi by somebody who knows a tool that counts so.
+    bool is_bare = *memory < 100'000 && node.text().find_first_not_of("0123456789") == std::string_view::npos;
+    mistakes.error(node.where(), fmt::format("`memory` of {} is less than a container can be limited to", ticked(node.text())),
+                   is_bare ? fmt::format("a number alone counts bytes; did you mean `{}Mi`?", node.text())
+                           : "write 6Mi or more, or leave `memory` out for no limit");
+    return;
+  }
+  resources.memory = *memory;
+}
+
 void read_resources(YamlNode node, Resources& resources, Mistakes& mistakes) {
   static const std::vector<std::string> k_keys = {"cpu", "memory", "gpu", "shm"};
   if (!expect_mapping(node, "`resources`", mistakes)) return;
   for (YamlEntry entry : node.entries()) {
     std::string_view key = entry.key.text();
     if (key == "cpu") {
-      set(resources.cpu, read_cpu(entry.value, mistakes));
+      read_cpu_limit(entry.value, resources, mistakes);
     } else if (key == "memory") {
-      set(resources.memory, read_bytes(entry.value, "`memory`", mistakes));
+      read_memory_limit(entry.value, resources, mistakes);
     } else if (key == "shm") {
       set(resources.shm, read_bytes(entry.value, "`shm`", mistakes));
     } else if (key == "gpu") {

@@ -129,6 +129,14 @@ TEST(KeepSetting, ATaskSaysWhetherItsArtifactsAreKept) {
   EXPECT_TRUE(with_cache(", keep: false", "keep: true").keep);
 }
 
+TEST(ResourceSettings, WhatTheEngineTakesAtLeastIsTakenAndNothingIsNoLimit) {
+  Resources least = with_cache("", "resources: {memory: 6Mi, cpu: 0.01, shm: 0}").resources;
+  EXPECT_EQ(least.memory, 6U << 20U);
+  EXPECT_EQ(least.cpu, 0.01);
+  EXPECT_EQ(with_cache("", "resources: {memory: 0, cpu: 0, shm: 0, gpu: 0}").resources, Resources{});
+  EXPECT_EQ(with_cache("", "resources: {shm: 1}").resources.shm, 1U);
+}
+
 TEST(Experiment, IsATextOfThePipeline) {
   auto experiment = [](const std::string& line) { return read("name: p\n" + line + "tasks: {a: {image: x}}\n").spec->experiment; };
   EXPECT_EQ(experiment(""), "");
