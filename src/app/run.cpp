@@ -9,13 +9,13 @@
 #include "app/manifest.hpp"
 #include "app/parameters.hpp"
 #include "app/pipeline_file.hpp"
+#include "app/preflight.hpp"
 #include "app/print.hpp"
 #include "app/reporting.hpp"
 #include "app/root.hpp"
 #include "app/run_folder.hpp"
 #include "app/version.hpp"
 #include "mlpipe/base/sha256.hpp"
-#include "mlpipe/base/text.hpp"
 #include "mlpipe/engine/limits.hpp"
 #include "mlpipe/engine/run.hpp"
 #include "mlpipe/metadata/record.hpp"
@@ -46,28 +46,6 @@ bool asks_for_gpus(const plan::Plan& plan) {
   return std::any_of(plan.order().begin(), plan.order().end(), [&plan](plan::TaskId id) {
     return plan.selected(id) && plan.task(id).spec->settings->resources.gpu > 0;
   });
-}
-
-// Secrets are read when an attempt starts; that they are there is found out before anything runs.
-Result<> check_secrets(const plan::Plan& plan) {
-  std::vector<std::string> missing;
-  for (plan::TaskId id : plan.order()) {
-    if (!plan.selected(id)) continue;
-    for (const spec::SecretSpec& secret : plan.task(id).spec->settings->secrets) {
-      std::string task(plan.task(id).path());
-      if (!secret.from_file.empty()) {
-        std::error_code ignored;
-        if (!fs::is_regular_file(secret.from_file, ignored)) {
-          missing.push_back(fmt::format("task {}: secret \"{}\": no file at {}", task, secret.name, secret.from_file));
-        }
-      } else if (!sys::environment(secret.from_env)) {
-        missing.push_back(
-            fmt::format("task {}: secret \"{}\": the environment variable {} is not set", task, secret.name, secret.from_env));
-      }
-    }
-  }
-  if (missing.empty()) return {};
-  return fail_with_hint(ErrorCode::permission, join(missing, "\n"), "set them where mlpipe runs");
 }
 
 // Sockets, logs and pipes of one attempt, generously, and of the program itself.
@@ -117,7 +95,7 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
                      .cpu = prepared.machine.cpus,
                      .memory = prepared.machine.memory,
                      .gpu = static_cast<int>(prepared.gpus.size())};
-  if (Result<> secrets = check_secrets(prepared.plan); !secrets) return Failure(secrets.error());
+  if (Result<> found = preflight(prepared.plan); !found) return Failure(found.error());
   if (Result<> fits = engine::check_fits(prepared.plan, prepared.limits); !fits) return Failure(fits.error());
   return prepared;
 }
