@@ -26,28 +26,6 @@ bool asks_for_gpus(const plan::Plan& plan) {
   });
 }
 
-// Secrets are read when an attempt starts; that they are there is found out before anything runs.
-Result<> check_secrets(const plan::Plan& plan) {
-  std::vector<std::string> missing;
-  for (plan::TaskId id : plan.order()) {
-    if (!plan.selected(id)) continue;
-    for (const spec::SecretSpec& secret : plan.task(id).spec->settings->secrets) {
-      std::string task(plan.task(id).path());
-      if (!secret.from_file.empty()) {
-        std::error_code ignored;
-        if (!fs::is_regular_file(secret.from_file, ignored)) {
-          missing.push_back(fmt::format("task {}: secret \"{}\": no file at {}", task, secret.name, secret.from_file));
-        }
-      } else if (!sys::environment(secret.from_env)) {
-        missing.push_back(
-            fmt::format("task {}: secret \"{}\": the environment variable {} is not set", task, secret.name, secret.from_env));
-      }
-    }
-  }
-  if (missing.empty()) return {};
-  return fail_with_hint(ErrorCode::permission, join(missing, "\n"), "set them where mlpipe runs");
-}
-
 // Sockets, logs and pipes of one attempt, generously, and of the program itself.
 constexpr std::uint64_t k_files_of_an_attempt = 16;
 constexpr std::uint64_t k_files_of_the_program = 48;
@@ -100,7 +78,6 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
                      .cpu = prepared.machine.cpus,
                      .memory = prepared.machine.memory,
                      .gpu = static_cast<int>(prepared.gpus.size())};
-  if (Result<> secrets = check_secrets(prepared.plan); !secrets) return Failure(secrets.error());
   if (Result<> fits = engine::check_fits(prepared.plan, prepared.limits); !fits) return Failure(fits.error());
   return prepared;
 }

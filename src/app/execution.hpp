@@ -25,8 +25,8 @@ struct Prepared {
   std::vector<std::string> gpus;
 };
 
-// The plan of `spec` with `arguments`, as the command selects from it, and what the machine has for it. Secrets that are
-// missing and tasks that can never fit are told here.
+// The plan of `spec` with `arguments`, as the command selects from it, and what the machine has for it. Tasks that can never
+// fit are told here.
 Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& spec, Value::Struct arguments,
                          artifact::Root root);
 

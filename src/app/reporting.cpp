@@ -27,6 +27,7 @@ Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const ar
       quiet_(command.quiet) {
   std::filesystem::path run_folder = root.run(run_id);
   auto log_path = [&plan, run_folder](engine::AttemptId id) {
+    if (plan.component(id.task).is_importer()) return std::filesystem::path();
     return artifact::TaskTree(run_folder, plan.task(id.task).path()).log(id.number);
   };
   bool github = sys::environment("GITHUB_ACTIONS") == "true" && style_ != ProgressStyle::json;

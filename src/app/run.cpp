@@ -5,6 +5,7 @@
 #include "app/execution.hpp"
 #include "app/parameters.hpp"
 #include "app/pipeline_file.hpp"
+#include "app/preflight.hpp"
 #include "app/print.hpp"
 #include "app/resume.hpp"
 #include "app/root.hpp"
@@ -77,6 +78,8 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   if (!arguments) return report_error(arguments.error());
   Result<Prepared> prepared = prepare(command, spec, std::move(*arguments), artifact::Root(std::move(*root)));
   if (!prepared) return report_error(prepared.error());
+
+  if (Result<> found = preflight(prepared->plan); !found) return report_error(found.error());
 
   SystemClock clock;
   WallTime now = clock.wall();

@@ -76,6 +76,7 @@ std::string failures_text(const RunRow& run, const std::vector<TaskRow>& tasks, 
     text += fmt::format("  {}: {}\n", styled(printable(task.path), Style::bad, console.color), printable(message));
     if (last == nullptr) continue;
     if (!last->hint.empty()) text += fmt::format("    hint: {}\n", printable(last->hint));
+    if (task.image.empty()) continue;  // an import prints nothing
     text += fmt::format("    its log: mlpipe logs {} {}{}\n", run.id, shell_quoted(task.path), suffix);
   }
   return text;

@@ -54,6 +54,7 @@ std::string attempts_text(const RunRow& run, const TaskRow& task, const Console&
     if (attempt.oom_killed) text += "     a process in it met the kernel's OOM killer\n";
     if (!attempt.message.empty()) text += fmt::format("     {}\n", printable(attempt.message));
     if (!attempt.hint.empty()) text += fmt::format("     hint: {}\n", printable(attempt.hint));
+    if (task.image.empty()) continue;  // an import prints nothing
     text +=
         fmt::format("     log {}\n",
                     artifact::TaskTree(artifact::Root(run.root).run(run.id), task.path).log(attempt.number).string());

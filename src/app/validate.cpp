@@ -1,6 +1,7 @@
 #include "app/validate.hpp"
 
 #include "app/pipeline_file.hpp"
+#include "app/preflight.hpp"
 #include "app/print.hpp"
 
 namespace mlpipe::app {
@@ -25,6 +26,9 @@ ExitCode validate(const ValidateCommand& command) {
       spec::read_pipeline(command.pipeline, {.component_path = component_path(command.component_path)});
   if (!read) return report_error(read.error(), ExitCode::usage);
   bool good = read->spec && !spec::has_errors(read->diagnostics);
+  if (good) {
+    for (spec::Diagnostic& warning : warn_of_imports(*read->spec)) read->diagnostics.push_back(std::move(warning));
+  }
   if (command.json) {
     Value::List diagnostics;
     for (const spec::Diagnostic& diagnostic : read->diagnostics) {

@@ -138,9 +138,11 @@ std::vector<Line> failure_block(const FailureStory& failure, Glyphs glyphs) {
                       .add(Style::bad, symbols(glyphs).bad)
                       .add(" ")
                       .add(Style::bold, failure.name)
-                      .add(" failed: ")
-                      .add(Style::bad, failure.what)
-                      .add(Style::dim, in_brackets(failure.attempt)));
+                      .add(" failed")
+                      .add(failure.took.empty() ? "" : " after " + failure.took)
+                      .add(Style::dim, in_brackets(failure.attempt))
+                      .add(failure.what.empty() ? "" : ": ")
+                      .add(Style::bad, failure.what));
   auto field = [&](std::string_view label, const std::string& text) {
     if (!text.empty()) lines.push_back(Line().add(Style::dim, fmt::format("  {:<6}", label)).add(text));
   };

@@ -60,7 +60,9 @@ class JsonScribe final : public Scribe {
     if (transition.attempt > 0) {
       event["attempt"] = transition.attempt;
       event["attempts_allowed"] = story.task(transition.task).attempts;
-      if (options_.log_path) event["log"] = options_.log_path({transition.task, transition.attempt}).string();
+      const std::filesystem::path log =
+          options_.log_path ? options_.log_path({transition.task, transition.attempt}) : std::filesystem::path();
+      if (!log.empty()) event["log"] = log.string();
     }
     if (transition.result != nullptr) {
       const engine::AttemptResult& result = *transition.result;

@@ -76,8 +76,8 @@ class PlainScribe final : public Scribe {
         return fmt::format("picked up, runs for {}{}", duration_text(transition.already), in_brackets);
       case TaskState::stopping: return transition.reason.empty() ? "stopping" : "stopping: " + printable(transition.reason);
       case TaskState::retry_wait:
-        return fmt::format("{} failed: {}; next attempt in {}{}", attempt.empty() ? "attempt" : attempt,
-                           failure_text(story, transition),
+        return fmt::format("{} {}; next attempt in {}{}", attempt.empty() ? "attempt" : attempt,
+                           failure_text(story, transition, ""),
                            duration_text(transition.retry_in.value_or(milliseconds{0})), log_text(transition));
       case TaskState::succeeded: {
         if (transition.cached()) return fmt::format("cached from {}", transition.cache->from_run);
@@ -86,7 +86,7 @@ class PlainScribe final : public Scribe {
                            metrics.empty() ? "" : ": ", metrics);
       }
       case TaskState::failed:
-        return fmt::format("failed{}: {}{}", in_brackets, failure_text(story, transition), log_text(transition));
+        return failure_text(story, transition, transition.attempt > 1 ? attempt : "") + log_text(transition);
       case TaskState::skipped: return unstarted_text("skipped", transition);
       case TaskState::cancelled:
         return story.ever_started(id) ? with_reason("cancelled", transition) : unstarted_text("cancelled", transition);
@@ -98,16 +98,16 @@ class PlainScribe final : public Scribe {
     return {};
   }
 
-  static std::string failure_text(const Story& story, const Transition& transition) {
-    if (transition.result == nullptr) return transition.reason.empty() ? "no reason given" : printable(transition.reason);
-    return fmt::format("{} after {}", what_happened(*transition.result),
-                       duration_text(story.attempt_duration(transition.task)));
+  static std::string failure_text(const Story& story, const Transition& transition, std::string_view attempt) {
+    if (transition.result == nullptr) {
+      return failed_text("", attempt, transition.reason.empty() ? "no reason given" : printable(transition.reason));
+    }
+    return failed_text(duration_text(story.attempt_duration(transition.task)), attempt, what_happened(*transition.result));
   }
 
   std::string log_text(const Transition& transition) const {
-    if (transition.attempt == 0 || !options_.log_path) return {};
-    const std::string log = options_.log_path({transition.task, transition.attempt}).string();
-    return log.empty() ? "" : "; log: " + printable(log);
+    const std::string log = written_log(options_, {transition.task, transition.attempt});
+    return log.empty() ? "" : "; log: " + log;
   }
 
   static std::string with_reason(std::string_view word, const Transition& transition) {
@@ -123,8 +123,7 @@ class PlainScribe final : public Scribe {
 
   void write_failures(const Story& story) {
     for (const FailureStory& failure : failure_stories(story, options_, k_most_blocks)) {
-      std::string block = fmt::format("\n{} failed: {}{}\n", failure.name, failure.what,
-                                      failure.attempt.empty() ? "" : fmt::format(" ({})", failure.attempt));
+      std::string block = fmt::format("\n{} {}\n", failure.name, failed_text(failure.took, failure.attempt, failure.what));
       if (!failure.hint.empty()) block += fmt::format("  hint: {}\n", failure.hint);
       if (!failure.place.empty()) block += fmt::format("  task: {}\n", failure.place);
       if (!failure.log.empty()) block += fmt::format("  log:  {}\n", failure.log);

@@ -55,6 +55,21 @@ std::string attempt_text(int attempt, int allowed) {
   return allowed > 1 ? fmt::format("attempt {} of {}", attempt, allowed) : "";
 }
 
+std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what) {
+  std::string text = "failed";
+  if (!took.empty()) text += fmt::format(" after {}", took);
+  if (!attempt.empty()) text += fmt::format(" ({})", attempt);
+  if (!what.empty()) text += fmt::format(": {}", what);
+  return text;
+}
+
+std::string written_log(const ReportOptions& options, engine::AttemptId id) {
+  if (id.number == 0 || !options.log_path) return {};
+  const std::filesystem::path log = options.log_path(id);
+  std::error_code ignored;
+  return log.empty() || !std::filesystem::exists(log, ignored) ? std::string() : printable(log.string());
+}
+
 std::string metrics_text(const engine::TaskData& outputs) {
   std::size_t artifacts = 0;
   for (const auto& [name, artifact] : outputs.artifacts) artifacts += artifact.type == "system.Metrics" ? 1 : 0;
@@ -139,6 +154,7 @@ std::vector<FailureStory> failure_stories(const Story& story, const ReportOption
     if (ending == nullptr) continue;
     FailureStory failure{.name = printable(task.name),
                          .what = what_happened(ending->result),
+                         .took = {},
                          .attempt = attempt_text(ending->attempt, task.attempts),
                          .hint = printable(ending->result.hint),
                          .place = place_text(task),
@@ -146,14 +162,16 @@ std::vector<FailureStory> failure_stories(const Story& story, const ReportOption
                          .tail = {},
                          .command = {}};
     if (ending->attempt == 0) {
-      failure.what = ending->reason.empty() ? "failed" : printable(ending->reason);
+      failure.what = printable(ending->reason);
     } else {
-      failure.what += " after " + duration_text(ending->duration);
+      failure.took = duration_text(ending->duration);
       const std::filesystem::path log = options.log_path ? options.log_path({id, ending->attempt}) : std::filesystem::path();
-      if (!log.empty()) failure.tail = read_log_tail(log);
+      if (!log.empty()) {
+        failure.tail = read_log_tail(log);
+        const std::string words[] = {story.facts().run_id, std::string(task.name)};
+        failure.command = suggested_command("logs", words, options.command_suffix);
+      }
       if (failure.tail.readable) failure.log = printable(log.string());
-      const std::string words[] = {story.facts().run_id, std::string(task.name)};
-      failure.command = suggested_command("logs", words, options.command_suffix);
     }
     stories.push_back(std::move(failure));
   }

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mlpipe/report/reporters.hpp"
@@ -15,6 +16,10 @@ namespace mlpipe::report {
 std::string what_happened(const engine::AttemptResult& result);
 // "attempt 2 of 4"; without the total when it is exceeded (attempts lost to the world do not count); "" for an only attempt.
 std::string attempt_text(int attempt, int allowed);
+// "failed after 1.2 s (attempt 2 of 4): exit code 3": how a failure is told everywhere; empty parts are left out.
+std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what);
+// The log that an attempt wrote; "" when there is none: imports write none, nor does what could not be started.
+std::string written_log(const ReportOptions& options, engine::AttemptId id);
 // The numbers of the Metrics artifacts among `outputs`: "rmse=26510 r2=0.91"; with several artifacts "test.rmse=26510".
 std::string metrics_text(const engine::TaskData& outputs);
 // "7 s", "4m 05s", "2h 03m": for what is still going on.
@@ -32,13 +37,14 @@ std::string suggested_command(std::string_view command, std::span<const std::str
 // A failed task, told so that the next step is clear.
 struct FailureStory {
   std::string name;
-  std::string what;      // "exit code 3 after 1.2 s"
+  std::string what;      // "exit code 3"
+  std::string took;      // "1.2 s"; "" when it never started
   std::string attempt;   // "attempt 4 of 4"
   std::string hint;
   std::string place;
   std::string log;       // its path; "" when there is none
   LogTail tail;
-  std::string command;   // that shows the whole log
+  std::string command;   // that shows the whole log; "" when such a task writes none
 };
 
 // At most `most` of the failed tasks, in the order they failed.

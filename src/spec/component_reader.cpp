@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 
 class ComponentReader final {
  public:
-  ComponentReader(const fs::path& folder, Mistakes& mistakes) : folder_(folder), mistakes_(mistakes) {}
+  ComponentReader(const fs::path& folder, Origin origin, Mistakes& mistakes)
+      : folder_(folder), origin_(origin), mistakes_(mistakes) {}
 
   ComponentSpec read(YamlNode root) {
     component_.where = root.where();
@@ -139,6 +140,7 @@ class ComponentReader final {
     if (!folder) return;
     container.build_context = (folder_ / *folder).lexically_normal();
     if (!container.build_context.has_filename()) container.build_context = container.build_context.parent_path();
+    if (origin_ == Origin::snapshot) return;
     std::error_code ignored;
     if (!fs::is_directory(container.build_context, ignored)) {
       mistakes_.error(node.where(), fmt::format("there is no folder {}", ticked(container.build_context.string())));
@@ -148,20 +150,22 @@ class ComponentReader final {
   }
 
   const fs::path& folder_;
+  Origin origin_;
   Mistakes& mistakes_;
   ComponentSpec component_;
 };
 
 }  // namespace
 
-std::optional<ComponentSpec> read_component_tree(YamlNode root, const fs::path& folder, Mistakes& mistakes) {
+std::optional<ComponentSpec> read_component_tree(YamlNode root, const fs::path& folder, Origin origin,
+                                                 Mistakes& mistakes) {
   std::size_t before = mistakes.errors();
   if (!expect_mapping(root, "a component", mistakes)) return std::nullopt;
   if (root.find("tasks")) {
     mistakes.error(root.where(), "this is a pipeline, not a component");
     return std::nullopt;
   }
-  ComponentSpec component = ComponentReader(folder, mistakes).read(root);
+  ComponentSpec component = ComponentReader(folder, origin, mistakes).read(root);
   if (mistakes.errors() > before) return std::nullopt;
   return component;
 }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "mlpipe/sys/file.hpp"
 #include "spec/component_reader.hpp"
 #include "spec/node_reader.hpp"
 
@@ -13,14 +12,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t k_most_files = 60'000;  // Where counts files in 16 bits
 
-// The component file that `path` names, when it is there.
-std::optional<fs::path> component_file(const fs::path& path) {
-  std::error_code ignored;
-  if (fs::is_regular_file(path, ignored)) return path;
-  if (fs::is_regular_file(path / "component.yaml", ignored)) return path / "component.yaml";
-  return std::nullopt;
-}
-
 std::vector<std::string> folders_with_components(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -30,6 +21,9 @@ std::vector<std::string> folders_with_components(const fs::path& folder) {
   }
   return names;
 }
+
+// A bare name is looked for in the component path, too.
+bool is_bare(std::string_view reference) { return reference.find('/') == std::string_view::npos; }
 
 // The name of a source as the user knows it: from the working folder when it is below.
 std::string shown(const fs::path& file) {
@@ -60,14 +54,27 @@ std::optional<fs::path> ComponentLibrary::locate(YamlNode reference) {
     reading_.mistakes.error(reference.where(), "`component` cannot be computed: it is read before the run starts");
     return std::nullopt;
   }
-  fs::path path = (reading_.directory / text).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  if (std::optional<fs::path> file = component_file(path)) return file;
-  bool bare = text.find('/') == std::string::npos;
+  std::vector<fs::path> places{source_path(reading_.directory / text)};
+  if (is_bare(text)) {
+    for (const fs::path& folder : reading_.options.component_path) places.push_back(source_path(folder / text));
+  }
+  // What was read then stays what is read, wherever the disk has a component of that name by now.
+  for (Origin origin : {Origin::snapshot, Origin::disk}) {
+    for (const fs::path& place : places) {
+      if (std::optional<fs::path> file = component_file(reading_.files, place, origin)) return file;
+    }
+  }
+  no_such_component(reference);
+  return std::nullopt;
+}
+
+void ComponentLibrary::no_such_component(YamlNode reference) {
+  std::string text(reference.text());
+  const fs::path path = source_path(reading_.directory / text);
+  bool in_component_path = is_bare(text) && !reading_.options.component_path.empty();
   std::vector<std::string> candidates;
-  if (bare) {
+  if (in_component_path) {
     for (const fs::path& folder : reading_.options.component_path) {
-      if (std::optional<fs::path> file = component_file((folder / text).lexically_normal())) return file;
       for (std::string& name : folders_with_components(folder)) candidates.push_back(std::move(name));
     }
   }
@@ -75,12 +82,11 @@ std::optional<fs::path> ComponentLibrary::locate(YamlNode reference) {
   for (const std::string& name : folders_with_components(path.parent_path())) candidates.push_back((parent / name).string());
   std::error_code ignored;
   std::string why = fs::is_directory(path, ignored) ? "the folder has no component.yaml" : "there is no such file or folder";
-  std::string hint = bare && !reading_.options.component_path.empty()
+  std::string hint = in_component_path
                          ? fmt::format("looked in {} and in the component path", ticked(reading_.directory.string()))
                          : fmt::format("looked for {}", ticked(path.string()));
   reading_.mistakes.error(reference.where(), fmt::format("no component {}: {}", ticked(text), why),
                           reading_.mistakes.did_you_mean(text, candidates, hint));
-  return std::nullopt;
 }
 
 ComponentId ComponentLibrary::load(const fs::path& file, YamlNode reference) {
@@ -88,16 +94,17 @@ ComponentId ComponentLibrary::load(const fs::path& file, YamlNode reference) {
     reading_.mistakes.error(reference.where(), fmt::format("more than {} component files", k_most_files));
     return k_no_component;
   }
-  Result<std::string> text = sys::read_file(file, k_most_source_bytes);
+  Result<std::string> text = reading_.files.read(file);
   if (!text) {
     reading_.mistakes.error(reference.where(), text.error().message, text.error().hint);
     return k_no_component;
   }
   auto index = static_cast<std::uint16_t>(reading_.sources.size());
-  reading_.sources.push_back({shown(file), *std::move(text)});
+  reading_.sources.push_back({shown(file), *std::move(text), file.string()});
   std::optional<YamlTree> tree = load_yaml(reading_.sources.back().text, index, reading_.mistakes);
   if (!tree) return k_no_component;
-  std::optional<ComponentSpec> component = read_component_tree(YamlNode(*tree, 0), file.parent_path(), reading_.mistakes);
+  std::optional<ComponentSpec> component =
+      read_component_tree(YamlNode(*tree, 0), file.parent_path(), reading_.files.origin_of(file), reading_.mistakes);
   if (!component) return k_no_component;
   reading_.spec.components.push_back(*std::move(component));
   return static_cast<ComponentId>(reading_.spec.components.size() - 1);

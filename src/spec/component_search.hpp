@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "spec/reading.hpp"
 #include "spec/yaml_tree.hpp"
@@ -19,6 +21,7 @@ class ComponentLibrary final {
 
  private:
   std::optional<std::filesystem::path> locate(YamlNode reference);
+  void no_such_component(YamlNode reference);
   ComponentId load(const std::filesystem::path& file, YamlNode reference);
 
   Reading& reading_;

@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
-#include "mlpipe/sys/file.hpp"
+#include "mlpipe/base/text.hpp"
 #include "spec/component_reader.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
 #include "spec/reading.hpp"
+#include "spec/retry_reader.hpp"
 #include "spec/settings_reader.hpp"
 #include "spec/task_reader.hpp"
 #include "spec/wiring.hpp"
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t k_longest_name = 79;
 
 const std::vector<std::string> k_keys = {"name", "description", "parameters", "defaults", "tasks",
-                                         "outputs", "pools", "root", "labels"};
+                                         "outputs", "pools", "root", "labels", "experiment"};
 
 class PipelineReader final {
  public:
@@ -59,6 +60,7 @@ class PipelineReader final {
       read_parameters(entry.value, root_.interface, mistakes_);
     } else if (key == "defaults") {
       defaults_ = read_defaults(entry.value, reading_);
+      default_retry_ = entry.value.find("retry");
     } else if (key == "tasks") {
       tasks_ = entry.value;
     } else if (key == "outputs") {
@@ -69,6 +71,8 @@ class PipelineReader final {
       spec.pipeline_root = read_filled_text(entry.value, "`root`", mistakes_).value_or("");
     } else if (key == "labels") {
       read_labels(entry.value);
+    } else if (key == "experiment") {
+      read_experiment(entry.value);
     } else if (key == "on_exit") {
       mistakes_.error(entry.key.where(), "`on_exit` is not supported by this version");
     } else {
@@ -95,6 +99,18 @@ class PipelineReader final {
     }
   }
 
+  void read_experiment(YamlNode node) {
+    std::optional<std::string> name = read_filled_text(node, "`experiment`", mistakes_);
+    if (!name) return;
+    if (name->find("${{") != std::string::npos) {
+      mistakes_.error(node.where(), "`experiment` cannot be computed: it is read before the run starts");
+    } else if (printable(*name) != *name) {
+      mistakes_.error(node.where(), "`experiment` cannot hold line breaks and other control characters");
+    } else {
+      reading_.spec.experiment = *std::move(name);
+    }
+  }
+
   void read_tasks() {
     ComponentLibrary library(reading_);
     TaskReader reader(reading_, library, defaults_);
@@ -104,6 +120,7 @@ class PipelineReader final {
     dag.tasks.reserve(count);
     reading_.spec.components.reserve(count + 1);
     for (YamlEntry entry : tasks_->entries()) dag.tasks.push_back(reader.read(entry));
+    if (default_retry_) warn_of_idle_default_retry(*default_retry_, dag.tasks, mistakes_);
 
     Wiring wiring(reading_, root_, dag);
     std::size_t index = 0;
@@ -125,6 +142,7 @@ class PipelineReader final {
   Mistakes& mistakes_;
   ComponentSpec root_;
   TaskDefaults defaults_;
+  std::optional<YamlNode> default_retry_;
   std::optional<YamlNode> tasks_, outputs_;
 };
 
@@ -132,24 +150,10 @@ std::vector<SourceFile> taken(std::deque<SourceFile>& sources) {
   return {std::make_move_iterator(sources.begin()), std::make_move_iterator(sources.end())};
 }
 
-fs::path absolute_folder(const fs::path& folder) {
-  std::error_code ignored;
-  fs::path absolute = fs::absolute(folder.empty() ? fs::path(".") : folder, ignored);
-  return absolute.lexically_normal();
-}
-
-}  // namespace
-
-Result<ReadPipeline> read_pipeline(const fs::path& path, const ReadOptions& options) {
-  Result<std::string> text = sys::read_file(path, k_most_source_bytes);
-  if (!text) return within("reading the pipeline", std::move(text).error());
-  return read_pipeline_text(*std::move(text), path.string(), path.parent_path(), options);
-}
-
-ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::path& directory,
-                                const ReadOptions& options) {
-  Reading reading{.options = options, .directory = absolute_folder(directory)};
-  reading.sources.push_back({std::move(name), std::move(text)});
+ReadPipeline read_source(SourceFile pipeline, const fs::path& directory, const SourceFiles& files,
+                         const ReadOptions& options) {
+  Reading reading{.options = options, .directory = source_path(directory), .files = files};
+  reading.sources.push_back(std::move(pipeline));
   if (std::optional<YamlTree> tree = load_yaml(reading.sources.front().text, 0, reading.mistakes)) {
     PipelineReader(reading).read(YamlNode(*tree, 0));
   }
@@ -164,16 +168,34 @@ ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::pa
   return result;
 }
 
+}  // namespace
+
+Result<ReadPipeline> read_pipeline(const fs::path& path, const ReadOptions& options) {
+  const SourceFiles files(options.snapshot);
+  const fs::path file = source_path(path);
+  // The disk is asked for the path as it is written: `x.yaml/` is no file.
+  Result<std::string> text = files.read(files.has(file, Origin::snapshot) ? file : path);
+  if (!text) return within("reading the pipeline", std::move(text).error());
+  return read_source({path.string(), *std::move(text), file.string()}, path.parent_path(), files, options);
+}
+
+ReadPipeline read_pipeline_text(std::string text, std::string name, const fs::path& directory,
+                                const ReadOptions& options) {
+  const SourceFiles files(options.snapshot);
+  return read_source({std::move(name), std::move(text)}, directory, files, options);
+}
+
 Result<ReadComponent> read_component(const fs::path& path) {
   std::error_code ignored;
   fs::path file = fs::is_directory(path, ignored) ? path / "component.yaml" : path;
-  Result<std::string> text = sys::read_file(file, k_most_source_bytes);
+  Result<std::string> text = SourceFiles(nullptr).read(file);
   if (!text) return within("reading the component", std::move(text).error());
   ReadComponent result;
-  result.sources.push_back({file.string(), *std::move(text)});
+  const fs::path full = source_path(file);
+  result.sources.push_back({file.string(), *std::move(text), full.string()});
   Mistakes mistakes;
   if (std::optional<YamlTree> tree = load_yaml(result.sources.front().text, 0, mistakes)) {
-    result.component = read_component_tree(YamlNode(*tree, 0), absolute_folder(file.parent_path()), mistakes);
+    result.component = read_component_tree(YamlNode(*tree, 0), full.parent_path(), Origin::disk, mistakes);
   }
   result.diagnostics = mistakes.take();
   return result;

@@ -48,7 +48,8 @@ std::optional<bool> read_flag(YamlNode node, std::string_view what, Mistakes& mi
   if (!expect_scalar(node, what, "true or false", mistakes)) return std::nullopt;
   Result<Value> value = plain_value(node.text());
   if (node.is_plain() && value && value->is_bool()) return value->as_bool();
-  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())));
+  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())),
+                 value && value->is_bool() ? "leave the quotes out" : "");
   return std::nullopt;
 }
 

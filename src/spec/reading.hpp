@@ -5,6 +5,7 @@
 
 #include "mlpipe/spec/reader.hpp"
 #include "spec/mistakes.hpp"
+#include "spec/source_files.hpp"
 
 namespace mlpipe::spec {
 
@@ -12,6 +13,7 @@ namespace mlpipe::spec {
 struct Reading {
   const ReadOptions& options;
   std::filesystem::path directory;  // absolute; relative paths of the pipeline file are taken from it
+  const SourceFiles& files;
   Mistakes mistakes = {};
   std::deque<SourceFile> sources = {};  // a deque: trees hold views into the texts while files are added
   PipelineSpec spec = {};
@@ -19,7 +21,5 @@ struct Reading {
 
 // The component of a task whose component could not be read: said already, so what hangs on it is not checked.
 constexpr ComponentId k_no_component{UINT32_MAX};
-
-constexpr std::uint64_t k_most_source_bytes = 64U << 20U;
 
 }  // namespace mlpipe::spec

@@ -7,40 +7,22 @@
 
 #include "mlpipe/base/text.hpp"
 #include "spec/node_reader.hpp"
+#include "spec/retry_reader.hpp"
 
 namespace mlpipe::spec {
 namespace {
 
 const std::vector<std::string> k_settings = {"retry", "timeout", "resources", "env",  "secrets", "pool",
-                                             "pools", "network", "user",      "pull", "cache"};
+                                             "pools", "network", "user",      "pull", "cache", "keep"};
 
 template <class T>
 void set(T& field, std::optional<T> value) {
   if (value) field = *std::move(value);
 }
 
-void read_retry(YamlNode node, RetryPolicy& retry, Mistakes& mistakes) {
-  static const std::vector<std::string> k_keys = {"limit", "backoff", "factor", "max_backoff"};
-  auto read_limit = [&](YamlNode value) {
-    if (auto limit = read_integer(value, "`limit`", 0, 1000, mistakes)) retry.limit = static_cast<int>(*limit);
-  };
-  if (node.is_scalar()) return read_limit(node);
-  if (!expect_mapping(node, "`retry`", mistakes)) return;
-  for (YamlEntry entry : node.entries()) {
-    std::string_view key = entry.key.text();
-    if (key == "limit") {
-      read_limit(entry.value);
-    } else if (key == "backoff") {
-      set(retry.backoff, read_duration(entry.value, "`backoff`", mistakes));
-    } else if (key == "factor") {
-      set(retry.factor, read_number(entry.value, "`factor`", 1, mistakes));
-    } else if (key == "max_backoff") {
-      set(retry.max_backoff, read_duration(entry.value, "`max_backoff`", mistakes));
-    } else {
-      unknown_key(entry.key, "`retry`", k_keys, mistakes);
-    }
-  }
-}
+// What the engine does not go below (0 is no limit).
+constexpr double k_least_cpu = 0.01;
+constexpr std::uint64_t k_least_memory = 6U << 20U;
 
 // Cores: 2, 0.5, or in thousandths as Kubernetes writes them, 500m.
 std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
@@ -53,15 +35,40 @@ std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
   return read_number(node, "`cpu`", 0, mistakes);
 }
 
+void read_cpu_limit(YamlNode node, Resources& resources, Mistakes& mistakes) {
+  std::optional<double> cpu = read_cpu(node, mistakes);
+  if (!cpu) return;
+  if (*cpu > 0 && *cpu < k_least_cpu) {
+    mistakes.error(node.where(), fmt::format("`cpu` of {} is less than a container can be limited to", ticked(node.text())),
+                   "write 10m (0.01) or more, or leave `cpu` out for no limit");
+    return;
+  }
+  resources.cpu = *cpu;
+}
+
+void read_memory_limit(YamlNode node, Resources& resources, Mistakes& mistakes) {
+  std::optional<std::uint64_t> memory = read_bytes(node, "`memory`", mistakes);
+  if (!memory) return;
+  if (*memory > 0 && *memory < k_least_memory) {
+    // `memory: 512` was meant as 512Mi by somebody who knows a tool that counts so.
+    bool is_bare = *memory < 100'000 && node.text().find_first_not_of("0123456789") == std::string_view::npos;
+    mistakes.error(node.where(), fmt::format("`memory` of {} is less than a container can be limited to", ticked(node.text())),
+                   is_bare ? fmt::format("a number alone counts bytes; did you mean `{}Mi`?", node.text())
+                           : "write 6Mi or more, or leave `memory` out for no limit");
+    return;
+  }
+  resources.memory = *memory;
+}
+
 void read_resources(YamlNode node, Resources& resources, Mistakes& mistakes) {
   static const std::vector<std::string> k_keys = {"cpu", "memory", "gpu", "shm"};
   if (!expect_mapping(node, "`resources`", mistakes)) return;
   for (YamlEntry entry : node.entries()) {
     std::string_view key = entry.key.text();
     if (key == "cpu") {
-      set(resources.cpu, read_cpu(entry.value, mistakes));
+      read_cpu_limit(entry.value, resources, mistakes);
     } else if (key == "memory") {
-      set(resources.memory, read_bytes(entry.value, "`memory`", mistakes));
+      read_memory_limit(entry.value, resources, mistakes);
     } else if (key == "shm") {
       set(resources.shm, read_bytes(entry.value, "`shm`", mistakes));
     } else if (key == "gpu") {
@@ -163,6 +170,36 @@ void read_timeout(YamlNode node, TaskSettings& settings, Mistakes& mistakes) {
   settings.timeout = timeout;
 }
 
+std::optional<std::chrono::milliseconds> read_max_age(YamlNode node, Mistakes& mistakes) {
+  std::optional<std::chrono::milliseconds> age = read_duration(node, "`max_age`", mistakes);
+  if (!age || age->count() > 0) return age;
+  mistakes.error(node.where(), "no result is younger than a `max_age` of nothing", "write `cache: false` to always run");
+  return std::nullopt;
+}
+
+void read_cache(YamlNode node, CacheSettings& cache, Mistakes& mistakes) {
+  static const std::vector<std::string> k_keys = {"enabled", "version", "max_age"};
+  if (node.is_scalar()) return set(cache.enabled, read_flag(node, "`cache`", mistakes));
+  if (!expect_mapping(node, "`cache`", mistakes)) return;
+  for (YamlEntry entry : node.entries()) {
+    std::string_view key = entry.key.text();
+    if (key == "enabled") {
+      set(cache.enabled, read_flag(entry.value, "`enabled`", mistakes));
+    } else if (key == "version") {
+      set(cache.version, read_filled_text(entry.value, "`version`", mistakes));
+    } else if (key == "max_age") {
+      if (auto age = read_max_age(entry.value, mistakes)) cache.max_age = age;
+    } else {
+      unknown_key(entry.key, "`cache`", k_keys, mistakes);
+    }
+  }
+}
+
+void warn_of_idle_cache(YamlNode node, const CacheSettings& cache, Mistakes& mistakes) {
+  if (cache.enabled || !node.has_children() || node.find("enabled")) return;
+  mistakes.warning(node.where(), "the cache is off by `defaults`, so what is said here has no effect", "add `enabled: true`");
+}
+
 }  // namespace
 
 std::span<const std::string> setting_keys() { return k_settings; }
@@ -180,7 +217,13 @@ void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskS
   if (key == "network") return read_word(entry, {"bridge", "none", "host"}, settings.network, mistakes);
   if (key == "user") return read_word(entry, {"caller", "image"}, settings.user, mistakes);
   if (key == "pull") return read_word(entry, {"missing", "always", "never"}, settings.pull, mistakes);
-  if (key == "cache") set(settings.cache.enabled, read_flag(entry.value, "`cache`", mistakes));
+  if (key == "cache") return read_cache(entry.value, settings.cache, mistakes);
+  if (key == "keep") set(settings.keep, read_flag(entry.value, "`keep`", mistakes));
+}
+
+void warn_of_idle_settings(YamlNode task, const TaskSettings& settings, Mistakes& mistakes) {
+  if (auto retry = task.find("retry")) warn_of_idle_retry(*retry, settings, mistakes);
+  if (auto cache = task.find("cache")) warn_of_idle_cache(*cache, settings.cache, mistakes);
 }
 
 std::vector<Pool> read_pools(YamlNode node, Mistakes& mistakes) {

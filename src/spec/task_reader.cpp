@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "mlpipe/base/text.hpp"
 #include "spec/inline_reader.hpp"
 #include "spec/node_reader.hpp"
 #include "spec/settings_reader.hpp"
@@ -47,7 +48,7 @@ TaskDefaults read_defaults(YamlNode node, Reading& reading) {
       defaults.image = read_image(entry.value, reading.mistakes);
     } else if (is_later(entry.key.text()) || is_inline_key(entry.key.text()) || is_other_key(entry.key.text())) {
       reading.mistakes.error(entry.key.where(), fmt::format("{} belongs to a single task", ticked(entry.key.text())),
-                             "`defaults` takes settings: " + listed(known));
+                             "`defaults` takes settings: " + join(known, ", "));
     } else {
       unknown_key(entry.key, "`defaults`", known, reading.mistakes);
     }
@@ -99,6 +100,7 @@ std::shared_ptr<const TaskSettings> TaskReader::read_settings(YamlNode task) {
   if (auto pool = task.find("pool"); pool && task.find("pools")) {
     reading_.mistakes.error(pool->where(), "`pool` and `pools` mean the same: write one of them");
   }
+  warn_of_idle_settings(task, *settings, reading_.mistakes);
   return settings;
 }
 

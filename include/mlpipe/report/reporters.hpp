@@ -30,7 +30,7 @@ Glyphs glyphs_of_locale();
 struct ReportOptions {
   Output& output;
   const Clock& clock;
-  // Where the log of an attempt lies; a file that is not there is fine.
+  // Where the log of an attempt lies, empty when it writes none; a file that is not there is fine.
   std::function<std::filesystem::path(engine::AttemptId)> log_path;
   Verbosity verbosity = Verbosity::normal;
   FailureBlocks failure_blocks = FailureBlocks::yes;

@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t k_ignore_limit = 16 * 1024 * 1024;
 constexpr std::size_t k_piece = 256 * 1024;
-constexpr std::uint32_t k_permissions = 07777;
 
 bool always_sent(std::string_view path) { return path == "Dockerfile" || path == ".dockerignore"; }
 
@@ -32,12 +31,18 @@ Result<DockerIgnore> load_ignore(const fs::path& context) {
   return DockerIgnore::parse(text ? std::string_view(*text) : std::string_view());
 }
 
+// The permissions that git keeps: a checkout under whatever umask gives the same image, which any user can read.
+std::uint32_t sent_mode(mode_t mode) {
+  if (S_ISLNK(mode)) return 0777;
+  return S_ISDIR(mode) || (mode & S_IXUSR) != 0 ? 0755 : 0644;
+}
+
 // What lies at `source`; nothing for what cannot be sent.
 Result<std::optional<ContextFile>> describe(const fs::path& source, std::string path) {
   struct stat status {};
   if (::lstat(source.c_str(), &status) != 0) return fail_errno(fmt::format("reading {}", source.string()), errno);
   ContextFile file{
-      .path = std::move(path), .source = source, .mode = status.st_mode & k_permissions, .size = 0, .target = {}};
+      .path = std::move(path), .source = source, .mode = sent_mode(status.st_mode), .size = 0, .target = {}};
   if (S_ISDIR(status.st_mode)) {
     file.kind = ContextFile::Kind::folder;
   } else if (S_ISREG(status.st_mode)) {

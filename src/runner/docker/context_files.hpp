@@ -15,7 +15,7 @@ struct ContextFile {
   std::string path;              // relative to the context, '/' between names
   std::filesystem::path source;  // where it lies
   Kind kind = Kind::file;
-  std::uint32_t mode = 0;  // permission bits
+  std::uint32_t mode = 0;  // permissions as sent: folders 0755, files 0755 when their owner may execute them, else 0644
   std::uint64_t size = 0;  // of a file
   std::string target;      // of a symlink
 };

@@ -130,11 +130,7 @@ TEST_F(Loop, TheRecordMayFailAtAnyCommit) {
     its_runner.script = runner.script;
     test::FakeRecord its_record;
     its_record.fail_commit = failing;
-    test::FakeCache cache(*plan);
-    cache.busy.insert("is_deferred");
-    its_runner.at(2s, ResultSettled{id("is_deferred")});
-    its_runner.at(1s, ResultSettled{id("lasts")});  // means nothing to a task that is not deferred
-    engine::Run its_run(*plan, options, &cache);
+    engine::Run its_run(*plan, options);
     EXPECT_FALSE(run_to_end(its_run, its_runner, its_record, reporter, its_clock));
     EXPECT_EQ(its_runner.under_way(), 0u);
   }
@@ -158,7 +154,11 @@ TEST_F(Loop, EveryFailpointIsPassedInARunThatComesToEveryState) {
     its_runner.script = runner.script;
     its_runner.at(1h, Interrupted{2});
     test::FakeRecord its_record;
-    engine::Run its_run(*plan, options);
+    test::FakeCache cache(*plan);
+    cache.busy.insert("is_deferred");
+    its_runner.at(2s, ResultSettled{id("is_deferred")});
+    its_runner.at(1s, ResultSettled{id("lasts")});  // means nothing to a task that is not deferred
+    engine::Run its_run(*plan, options, &cache);
     const Failpoint failpoint{name, Failpoint::Action::eio};
     const Result<RunState> end = run_to_end(its_run, its_runner, its_record, reporter, its_clock, failpoint);
     ASSERT_FALSE(end) << name << " is never passed";

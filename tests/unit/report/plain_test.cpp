@@ -35,7 +35,7 @@ TEST(PlainReport, TellsOneLinePerEvent) {
             "04:05:06 make: started\n"
             "04:05:06 make: succeeded in 340 ms: mean=5.5 rows=10\n"
             "04:05:06 train: started\n"
-            "04:05:07 train: attempt 1 of 4 failed: exit code 3 after 1.2 s; next attempt in 5.0 s\n"
+            "04:05:07 train: attempt 1 of 4 failed after 1.2 s: exit code 3; next attempt in 5.0 s\n"
             "04:05:12 train: started (attempt 2 of 4)\n"
             "04:05:14 train: succeeded in 8.2 s (attempt 2 of 4)\n"
             "04:05:14 deploy: skipped: its condition is false\n"
@@ -63,7 +63,7 @@ TEST(PlainReport, EndsWithTheTailOfAFailedLog) {
   const std::string log = (folder.path() / "0-1.log").string();
   EXPECT_EQ(stage.take(),
             "\n"
-            "train failed: killed for want of memory: its limit is 1.0 GiB after 1.2 s\n"
+            "train failed after 1.2 s: killed for want of memory: its limit is 1.0 GiB\n"
             "  hint: raise `resources: {memory: ...}` of the task\n"
             "  task: pipeline.yaml:10:3\n"
             "  log:  " + log + "\n"
@@ -74,6 +74,44 @@ TEST(PlainReport, EndsWithTheTailOfAFailedLog) {
             "\n"
             "04:05:07 run numbers-1: failed after 1.2 s (1 failed)\n"
             "  see: mlpipe show numbers-1\n");
+}
+
+TEST(PlainReport, NamesALogOnlyWhenThereIsOne) {
+  mlpipe::test::TempDir folder;
+  folder.write("0-1.log", "boom\n");
+  Stage stage;
+  stage.logs = folder.path();
+  FakeRun run(stage.clock, {{"logged", 1}, {"silent", 2}});
+  auto scribe = make_plain_scribe(stage.options());
+  run.start(*scribe);
+  run.begin("logged");
+  run.run_to("logged", TaskState::failed, 1, exit_code(3));
+  EXPECT_THAT(stage.take(), HasSubstr("logged: failed after 0 ms: exit code 3; log: " + (folder.path() / "0-1.log").string() + "\n"));
+  run.begin("silent");
+  run.run_to("silent", TaskState::retry_wait, 1, exit_code(3), milliseconds{0});
+  run.begin("silent", 2);
+  run.run_to("silent", TaskState::failed, 2, exit_code(3));
+  EXPECT_THAT(stage.take(), HasSubstr("silent: failed after 0 ms (attempt 2 of 2): exit code 3\n"));
+  run.finish(engine::RunState::failed);
+  EXPECT_THAT(stage.take(), HasSubstr("silent failed after 0 ms (attempt 2 of 2): exit code 3\n  task: pipeline.yaml:11:3\n"
+                                      "  log:  none was written\n"));
+}
+
+TEST(PlainReport, SaysNothingOfLogsForATaskThatWritesNone) {
+  Stage stage;  // log_path gives nothing, as for an import
+  FakeRun run(stage.clock, {{"raw", 1}});
+  auto scribe = make_plain_scribe(stage.options());
+  run.start(*scribe);
+  run.begin("raw");
+  AttemptResult result = exit_code(0);
+  result.end = engine::AttemptEnd::not_startable;
+  result.message = "importing /x: it is gone. Twice";
+  run.run_to("raw", TaskState::failed, 1, result);
+  run.finish(engine::RunState::failed);
+  const std::string text = stage.take();
+  EXPECT_THAT(text, HasSubstr("raw: failed after 0 ms: importing /x: it is gone. Twice\n"));
+  EXPECT_THAT(text, HasSubstr("raw failed after 0 ms: importing /x: it is gone. Twice\n  task: pipeline.yaml:10:3\n\n"));
+  EXPECT_THAT(text, Not(HasSubstr("log")));
 }
 
 TEST(PlainReport, ShowsOnlyTheLastTwentyLinesAndHowToSeeTheRest) {
@@ -113,7 +151,7 @@ TEST(PlainReport, QuietTellsOnlyFailuresAndTheEnd) {
   run.begin("bad", 2);
   EXPECT_EQ(stage.take(), "");
   run.run_to("bad", TaskState::failed, 2, exit_code(1));
-  EXPECT_EQ(stage.take(), "04:05:06 bad: failed (attempt 2 of 2): exit code 1 after 0 ms\n");
+  EXPECT_EQ(stage.take(), "04:05:06 bad: failed after 0 ms (attempt 2 of 2): exit code 1\n");
   run.finish(engine::RunState::failed);
   EXPECT_THAT(stage.take(), HasSubstr("run numbers-1: failed after 0 ms (1 succeeded, 1 failed)\n"));
 }

@@ -111,7 +111,7 @@ TEST(TerminalReport, KeepsOnlyTheFinishedLinesAndTheEndOnTheScreen) {
                 "✗ bad     2.2 s  exit code 3 (attempt 2 of 2)\n"
                 "↷ after          skipped: bad failed\n"
                 "\n"
-                "✗ bad failed: exit code 3 after 2.2 s (attempt 2 of 2)\n"
+                "✗ bad failed after 2.2 s (attempt 2 of 2): exit code 3\n"
                 "  task: pipeline.yaml:11:3\n"
                 "  log:  " + log + "\n"
                 "  │ one\n"

@@ -226,7 +226,32 @@ TEST(TarStream, IsUnpackedByTarToTheSameFiles) {
   EXPECT_TRUE(std::filesystem::is_directory(target.path() / "hollow"));
   struct stat status {};
   ASSERT_EQ(::stat((target.path() / "run.sh").c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 07777U, 0750U);
+  EXPECT_EQ(status.st_mode & 0700U, 0700U);
+}
+
+TEST(TarStream, PermissionsDoNotDependOnTheUmaskOfACheckout) {
+  const TempDir open;
+  const TempDir closed;
+  for (const TempDir* folder : {&open, &closed}) {
+    folder->write("Dockerfile", "FROM scratch\n");
+    folder->write("below/plain.py", "x");
+    folder->write("below/run.sh", "x");
+    std::filesystem::create_symlink("plain.py", folder->path() / "below/link");
+  }
+  const auto set = [](const TempDir& folder, mode_t plain, mode_t executable) {
+    for (const char* name : {"Dockerfile", "below/plain.py"}) EXPECT_EQ(::chmod((folder.path() / name).c_str(), plain), 0);
+    for (const char* name : {"below", "below/run.sh"}) EXPECT_EQ(::chmod((folder.path() / name).c_str(), executable), 0);
+  };
+  set(open, 0666, 04777);
+  set(closed, 0400, 0700);
+  EXPECT_EQ(tar_of(open.path()), tar_of(closed.path()));
+  EXPECT_EQ(*build_context_digest(open.path()), *build_context_digest(closed.path()));
+
+  const Result<std::vector<ContextFile>> files = docker::list_context(closed.path());
+  ASSERT_TRUE(files);
+  std::vector<std::string> modes;
+  for (const ContextFile& file : *files) modes.push_back(fmt::format("{} {:o}", file.path, file.mode));
+  EXPECT_THAT(modes, ElementsAre("Dockerfile 644", "below 755", "below/link 777", "below/plain.py 644", "below/run.sh 755"));
 }
 
 TEST(TarStream, TheSameFilesGiveTheSameBytes) {

@@ -1,0 +1,143 @@
+#include "app/preflight.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <iterator>
+#include <system_error>
+
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/sys/env.hpp"
+
+namespace mlpipe::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_most_lines = 50;
+
+struct Problem {
+  std::string text;
+  std::string hint = {};
+};
+
+// The local path that an import names, when it is known by now and certainly read before any task has ended.
+std::optional<std::string> path_of_import(const spec::TaskSpec& task, const spec::ComponentSpec& component) {
+  const spec::ImporterSpec* importer = component.importer();
+  if (importer == nullptr || !importer->uri.is_literal() || task.when || !task.after.empty()) return std::nullopt;
+  std::string path;
+  for (const spec::Template::Part& part : importer->uri.parts) path += std::get<std::string>(part);
+  if (!path.starts_with('/')) return std::nullopt;
+  return path;
+}
+
+std::string_view kind_text(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a FIFO";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+// Why `path` cannot be imported.
+std::optional<Problem> problem_at(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    const int number = errno;
+    if (number != ENOENT && number != ENOTDIR) {
+      return Problem{fmt::format("cannot look at {}: {}", path, std::generic_category().message(number))};
+    }
+    if (::lstat(path.c_str(), &info) == 0) return Problem{fmt::format("the link {} leads nowhere", path)};
+    return Problem{fmt::format("nothing is at {}", path), "a relative path is taken from the folder of the pipeline file"};
+  }
+  if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+    return Problem{fmt::format("{} is {}, not a file or folder", path, kind_text(info.st_mode))};
+  }
+  if (::access(path.c_str(), S_ISDIR(info.st_mode) ? R_OK | X_OK : R_OK) != 0) {
+    return Problem{fmt::format("cannot read {}: {}", path, std::generic_category().message(errno))};
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> import_problem(const spec::TaskSpec& task, const spec::ComponentSpec& component) {
+  std::optional<std::string> path = path_of_import(task, component);
+  std::optional<Problem> problem = path ? problem_at(*path) : std::nullopt;
+  if (problem) problem->text = fmt::format("task {}: import: {}", task.name, printable(problem->text));
+  return problem;
+}
+
+// "pipeline.yaml:3:5: "
+std::string place_of(const spec::TaskSpec& task, const spec::PipelineSpec& spec) {
+  if (task.where.line == 0 || task.where.file >= spec.sources.size()) return {};
+  return fmt::format("{}:{}:{}: ", printable(spec.sources[task.where.file].name), task.where.line, task.where.column);
+}
+
+std::optional<Problem> secret_problem(const spec::TaskSpec& task, const spec::SecretSpec& secret) {
+  if (!secret.from_file.empty()) {
+    std::error_code ignored;
+    if (fs::is_regular_file(secret.from_file, ignored)) return std::nullopt;
+    return Problem{fmt::format("task {}: secret \"{}\": no file at {}", task.name, secret.name, printable(secret.from_file)),
+                   "set secrets where mlpipe runs"};
+  }
+  if (sys::environment(secret.from_env)) return std::nullopt;
+  return Problem{fmt::format("task {}: secret \"{}\": the environment variable {} is not set", task.name, secret.name,
+                             secret.from_env),
+                 "set secrets where mlpipe runs"};
+}
+
+std::string listed(const std::vector<Problem>& problems) {
+  std::vector<std::string> lines;
+  for (const Problem& problem : problems) {
+    if (lines.size() == k_most_lines) {
+      lines.push_back(fmt::format("and {} more", problems.size() - k_most_lines));
+      break;
+    }
+    lines.push_back(problem.text);
+  }
+  return join(lines, "\n");
+}
+
+// Each hint once.
+std::string hints_of(const std::vector<Problem>& problems) {
+  std::vector<std::string> hints;
+  for (const Problem& problem : problems) {
+    if (!problem.hint.empty() && std::find(hints.begin(), hints.end(), problem.hint) == hints.end()) hints.push_back(problem.hint);
+  }
+  return join(hints, "; ");
+}
+
+}  // namespace
+
+spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec) {
+  spec::Diagnostics warnings;
+  for (const spec::TaskSpec& task : spec.root_dag().tasks) {
+    if (std::optional<Problem> problem = import_problem(task, spec.component(task.component))) {
+      warnings.push_back({spec::Severity::warning, task.where, std::move(problem->text), std::move(problem->hint)});
+    }
+  }
+  return warnings;
+}
+
+Result<> preflight(const plan::Plan& plan) {
+  std::vector<Problem> imports;
+  std::vector<Problem> secrets;
+  for (plan::TaskId id : plan.order()) {
+    if (!plan.selected(id)) continue;
+    const spec::TaskSpec& task = *plan.task(id).spec;
+    if (std::optional<Problem> problem = import_problem(task, plan.component(id))) {
+      imports.push_back({place_of(task, plan.spec()) + problem->text, std::move(problem->hint)});
+    }
+    for (const spec::SecretSpec& secret : task.settings->secrets) {
+      if (std::optional<Problem> problem = secret_problem(task, secret)) secrets.push_back(*std::move(problem));
+    }
+  }
+  if (imports.empty() && secrets.empty()) return {};
+  const ErrorCode code = imports.empty() ? ErrorCode::permission : ErrorCode::invalid_input;
+  std::vector<Problem> all = std::move(imports);
+  std::move(secrets.begin(), secrets.end(), std::back_inserter(all));
+  return fail_with_hint(code, listed(all), hints_of(all));
+}
+
+}  // namespace mlpipe::app

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "mlpipe/plan/plan.hpp"
+#include "mlpipe/spec/diagnostic.hpp"
+#include "mlpipe/spec/model.hpp"
+
+// What tasks take from outside of the run, looked at before anything runs.
+namespace mlpipe::app {
+
+// A warning for each import of a local path where there is no file or folder to read now. Says nothing of those that may
+// never run (`when`), that wait for other tasks (`after`), or whose path is known in the run only.
+spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec);
+
+// That the selected tasks of `plan` find what they take from outside: imports (as above) and secrets. Else an Error that
+// lists all they do not find: invalid_input when there is an import among it, permission for secrets alone.
+Result<> preflight(const plan::Plan& plan);
+
+}  // namespace mlpipe::app
