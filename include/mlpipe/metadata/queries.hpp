@@ -105,7 +105,8 @@ class Queries {
 using IsRunning = std::function<bool(const std::string& run_id)>;
 
 // Opens `database` for reading, also beside a writer and on a read-only disk. not_found when there is none: no run was ever
-// started on that root. `is_running` is asked about runs whose state says running.
+// started on that root. `is_running` is asked about runs whose state says running. A record of an older mlpipe is migrated
+// first, as open_record() does; where it cannot be written: conflict.
 Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& database, IsRunning is_running);
 
 }  // namespace mlpipe::metadata
