@@ -93,12 +93,6 @@ std::string history_text(const std::vector<EventRow>& events, const Console& con
   return table.render(console.color, 2, console.columns);
 }
 
-// A metric for people: six digits that count, whole numbers whole.
-std::string metric_text(double number) {
-  if (std::floor(number) == number && std::fabs(number) < 1e15) return fmt::format("{:.0f}", number);
-  return fmt::format("{:.6g}", number);
-}
-
 // Pads on the right, so that numbers aligned to the right have their points below each other.
 void align_points(std::vector<std::string>& numbers) {
   const auto after_point = [](const std::string& text) {
@@ -126,6 +120,11 @@ std::string parameter_line(const Value& value) { return shorten(printable(parame
 std::string short_digest(const std::string& digest) {
   const std::size_t colon = digest.find(':');
   return colon == std::string::npos ? digest : digest.substr(0, colon + 1 + k_digest_shown);
+}
+
+std::string metric_text(double number) {
+  if (std::floor(number) == number && std::fabs(number) < 1e15) return fmt::format("{:.0f}", number);
+  return fmt::format("{:.6g}", number);
 }
 
 std::string metrics_text(const std::vector<std::pair<std::string, Value::Struct>>& metrics, const Console& console) {

@@ -4,6 +4,7 @@
 #include "metadata/read_runs.hpp"
 #include "metadata/read_tasks.hpp"
 #include "metadata/schema.hpp"
+#include "metadata/select_runs.hpp"
 
 namespace mlpipe::metadata {
 namespace {
@@ -16,6 +17,10 @@ class SqliteQueries final : public Queries {
 
   Result<std::vector<RunRow>> runs(std::size_t limit) override {
     return snapshot([&] { return run_reader().newest(limit); });
+  }
+
+  Result<std::vector<SelectedRun>> select_runs(const RunSelection& selection) override {
+    return snapshot([&] { return metadata::select_runs(*database_, is_running_, selection); });
   }
 
   Result<RunRow> find_run(const std::string& reference) override {

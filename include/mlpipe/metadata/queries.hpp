@@ -87,12 +87,17 @@ struct EventRow {
   std::optional<std::chrono::milliseconds> retry_in;
 };
 
+struct RunSelection;
+struct SelectedRun;
+
 // Reads the record of one pipeline root; works beside a running mlpipe (WAL). One thread at a time.
 class Queries {
  public:
   virtual ~Queries() = default;
   // Newest first. `limit` 0: all.
   virtual Result<std::vector<RunRow>> runs(std::size_t limit) = 0;
+  // Those that are wanted, in the order that is wanted (run_selection.hpp).
+  virtual Result<std::vector<SelectedRun>> select_runs(const RunSelection& selection) = 0;
   // An exact id, a unique prefix, or "latest". not_found (with near names), conflict when a prefix fits several (lists them).
   virtual Result<RunRow> find_run(const std::string& reference) = 0;
   // The tasks of the run with that exact id, in the order of its plan. `inputs` are those of the latest attempt.
