@@ -5,6 +5,7 @@
 #include <memory>
 #include <sstream>
 
+#include "app/arguments_record.hpp"
 #include "app/exit_code.hpp"
 #include "app/version.hpp"
 #include "mlpipe/base/text.hpp"
@@ -29,17 +30,11 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, const
       ->type_name(join(names, "|"));
 }
 
-void add_root(CLI::App& app, std::string& root) {
-  app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR");
-}
-
 void add_component_path(CLI::App& app, std::vector<std::string>& path) {
   app.add_option("--component-path", path, "Folder in which bare component names are looked up; may be repeated")
       ->type_name("DIR")
       ->allow_extra_args(false);
 }
-
-void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON (docs/json.md)"); }
 
 // What may be said of a new run and of one that goes on.
 void add_run_options(CLI::App& app, RunCommand& run) {
@@ -116,13 +111,7 @@ void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph)
   add_component_path(draw, graph.component_path);
 }
 
-void add_listings(CLI::App& root, RunsCommand& runs, ShowCommand& show, LogsCommand& logs) {
-  CLI::App& list = *root.add_subcommand("runs", "List the runs of a pipeline root, newest first");
-  list.footer("Example:\n  mlpipe runs --limit 5");
-  add_root(list, runs.root);
-  list.add_option("-n,--limit", runs.limit, "At most N runs, 0: all (default: 20)")->check(CLI::Range(0, 1000000000))->type_name("N");
-  add_json(list, runs.json);
-
+void add_listings(CLI::App& root, ShowCommand& show, LogsCommand& logs) {
   CLI::App& one = *root.add_subcommand("show", "Show a run: tasks, durations, parameters, artifacts, metrics");
   one.footer("Example:\n  mlpipe show latest train");
   one.add_option("run", show.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
@@ -195,7 +184,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   RunCommand run;
   ValidateCommand validate;
   GraphCommand graph;
-  RunsCommand runs;
+  RecordCommands record;
   ShowCommand show;
   LogsCommand logs;
   InitCommand init;
@@ -206,7 +195,8 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_run(app, run);
   add_resumption(app, resume, cancel);
   add_readers(app, validate, graph);
-  add_listings(app, runs, show, logs);
+  add_record_commands(app, record);
+  add_listings(app, show, logs);
   add_tools(app, init, doctor, component);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
 
@@ -235,7 +225,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   if (app.got_subcommand("run")) return run;
   if (app.got_subcommand("validate")) return validate;
   if (app.got_subcommand("graph")) return graph;
-  if (app.got_subcommand("runs")) return runs;
+  if (std::optional<Command> command = record_command(app, record)) return *std::move(command);
   if (app.got_subcommand("show")) return show;
   if (app.got_subcommand("logs")) return logs;
   if (app.got_subcommand("init")) return init;

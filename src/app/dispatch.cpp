@@ -1,5 +1,6 @@
 #include "app/dispatch.hpp"
 
+#include "app/annotate.hpp"
 #include "app/cancel.hpp"
 #include "app/component_show.hpp"
 #include "app/doctor.hpp"
@@ -30,6 +31,8 @@ struct Dispatch {
   ExitCode operator()(const RunsCommand& command) const { return list_runs(command, standard_console(clock)); }
   ExitCode operator()(const ShowCommand& command) const { return show(command, standard_console(clock)); }
   ExitCode operator()(const LogsCommand& command) const { return logs(command, standard_console(clock)); }
+  ExitCode operator()(const LabelCommand& command) const { return label(command, standard_console(clock)); }
+  ExitCode operator()(const NoteCommand& command) const { return note(command, standard_console(clock)); }
   ExitCode operator()(const GraphCommand& command) const { return graph(command); }
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }

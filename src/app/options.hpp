@@ -67,7 +67,27 @@ struct GraphCommand {
 struct RunsCommand {
   std::string root;
   int limit = 20;
+  std::vector<std::string> status;      // the rest as said; run_filter.hpp reads it
+  std::string pipeline;
+  std::string experiment;
+  std::string since;
+  std::vector<std::string> parameters;
+  std::vector<std::string> metrics;
+  std::vector<std::string> labels;
+  std::string sort;
   bool json = false;
+};
+
+struct LabelCommand {
+  std::string root;
+  std::string run;
+  std::vector<std::string> changes;  // "name=text", or "name-" to take it away
+};
+
+struct NoteCommand {
+  std::string root;
+  std::string run;
+  std::string text;
 };
 
 struct ShowCommand {
@@ -116,6 +136,7 @@ struct Leave {
 };
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
-                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand>;
+                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
+                             LabelCommand, NoteCommand>;
 
 }  // namespace mlpipe::app

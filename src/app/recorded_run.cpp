@@ -33,6 +33,7 @@ Value counts_value(const RunRow& run) {
     if (run.counts[index] == 0) continue;
     counts.emplace(engine::to_string(static_cast<TaskState>(index)), static_cast<std::int64_t>(run.counts[index]));
   }
+  if (run.cached > 0) counts.emplace("cached", static_cast<std::int64_t>(run.cached));
   return counts;
 }
 
@@ -58,6 +59,10 @@ Value attempt_value(const RunRow& run, const TaskRow& task, const AttemptRow& at
   Value::Struct value{{"attempt", attempt.number}, {"state", attempt.state}, {"container", attempt.container}};
   if (has_exit_code(task, attempt)) value.emplace("exit_code", attempt.exit_code);
   if (attempt.oom_killed) value.emplace("oom_killed", true);
+  add_text(value, "why", attempt.why);
+  add_text(value, "stop_reason", attempt.stop_reason);
+  add_text(value, "fingerprint", attempt.fingerprint);
+  if (attempt.memory > 0) value.emplace("memory", static_cast<std::int64_t>(attempt.memory));
   add_text(value, "message", attempt.message);
   add_text(value, "hint", attempt.hint);
   add_time(value, "started", attempt.started);
@@ -173,6 +178,10 @@ Value::Struct value_of(const RunRow& run, WallTime now) {
   if (!run.git_commit.empty()) {
     value.emplace("git", Value::Struct{{"commit", run.git_commit}, {"dirty", run.git_dirty}});
   }
+  add_text(value, "experiment", run.experiment);
+  add_text(value, "note", run.note);
+  add_text(value, "parent", run.parent);
+  if (run.options.is_struct() && !run.options.as_struct().empty()) value.emplace("options", run.options);
   return value;
 }
 
@@ -189,6 +198,9 @@ Value::Struct value_of(const RunRow& run, const TaskRow& task, WallTime now) {
   add_text(value, "image_id", task.image_id);
   add_text(value, "image_digest", task.image_digest);
   add_text(value, "reason", task.reason);
+  add_text(value, "cached_from", task.cached_from);
+  add_text(value, "fingerprint", task.fingerprint);
+  if (task.removed) value.emplace("removed", true);
   add_duration(value, duration_of(run, task, now));
   return value;
 }

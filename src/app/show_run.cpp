@@ -23,6 +23,7 @@ std::string counts_text(const RunRow& run) {
     const std::size_t count = run.counts[static_cast<std::size_t>(state)];
     if (count == 0) continue;
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, engine::to_string(state));
+    if (state == TaskState::succeeded && run.cached > 0) text += fmt::format(" ({} cached)", run.cached);
   }
   return text.empty() ? "none" : text;
 }
@@ -47,6 +48,9 @@ std::string header_text(const RunRow& run, const Console& console) {
   for (const auto& [name, value] : run.labels)
     labels += fmt::format("{}{}={}", labels.empty() ? "" : ", ", name, value);
   add("labels", labels);
+  add("experiment", run.experiment);
+  add("note", run.note);
+  add("goes on", run.parent.empty() ? "" : "from " + run.parent);
   return table.render(console.color);
 }
 
@@ -58,6 +62,7 @@ std::string tasks_text(const RunRow& run, const std::vector<TaskRow>& tasks, con
     const auto duration = duration_of(run, task, console.clock.wall());
     std::string remark = task.reason;
     if (remark.empty() && last != nullptr) remark = last->message;
+    if (remark.empty() && !task.cached_from.empty()) remark = "cached from run " + task.cached_from;
     table.add({printable(task.path), Cell(std::string(engine::to_string(task.state)), style_of(task.state)),
                last != nullptr ? std::to_string(task.attempts.size()) : "", duration ? duration_text(*duration) : "",
                last != nullptr && has_exit_code(task, *last) ? std::to_string(last->exit_code) : "",

@@ -33,6 +33,7 @@ std::string header_text(const RunRow& run, const TaskRow& task, const Console& c
   add("run", run.id);
   add("state", std::string(engine::to_string(task.state)), style_of(task.state));
   add("reason", task.reason);
+  add("cached from", task.cached_from);
   add("component", task.component);
   add("image", task.image);
   add("image id", task.image_id);
@@ -51,6 +52,7 @@ std::string attempts_text(const RunRow& run, const TaskRow& task, const Console&
     if (attempt.started && attempt.running) text += ", ran after " + duration_text(*attempt.running - *attempt.started);
     if (duration) text += (attempt.finished ? ", took " : ", for ") + duration_text(*duration);
     text += fmt::format("\n     container {}\n", attempt.container);
+    if (!attempt.why.empty()) text += fmt::format("     ran although there is a cache: {}\n", printable(attempt.why));
     if (attempt.oom_killed) text += "     a process in it met the kernel's OOM killer\n";
     if (!attempt.message.empty()) text += fmt::format("     {}\n", printable(attempt.message));
     if (!attempt.hint.empty()) text += fmt::format("     hint: {}\n", printable(attempt.hint));
@@ -92,12 +94,6 @@ std::string history_text(const std::vector<EventRow>& events, const Console& con
   return table.render(console.color, 2, console.columns);
 }
 
-// A metric for people: six digits that count, whole numbers whole.
-std::string metric_text(double number) {
-  if (std::floor(number) == number && std::fabs(number) < 1e15) return fmt::format("{:.0f}", number);
-  return fmt::format("{:.6g}", number);
-}
-
 // Pads on the right, so that numbers aligned to the right have their points below each other.
 void align_points(std::vector<std::string>& numbers) {
   const auto after_point = [](const std::string& text) {
@@ -125,6 +121,11 @@ std::string parameter_line(const Value& value) { return shorten(printable(parame
 std::string short_digest(const std::string& digest) {
   const std::size_t colon = digest.find(':');
   return colon == std::string::npos ? digest : digest.substr(0, colon + 1 + k_digest_shown);
+}
+
+std::string metric_text(double number) {
+  if (std::floor(number) == number && std::fabs(number) < 1e15) return fmt::format("{:.0f}", number);
+  return fmt::format("{:.6g}", number);
 }
 
 std::string metrics_text(const std::vector<std::pair<std::string, Value::Struct>>& metrics, const Console& console) {

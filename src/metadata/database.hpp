@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "mlpipe/base/clock.hpp"
 #include "mlpipe/base/result.hpp"
@@ -46,6 +48,15 @@ class Statement final {
     reset();
     int index = 0;
     (bind(++index, values), ...);
+  }
+  // The same with values whose number is known when the program runs.
+  using Parameter = std::variant<std::int64_t, double, std::string>;
+  void query_list(const std::vector<Parameter>& values) {
+    reset();
+    int index = 0;
+    for (const Parameter& parameter : values) {
+      std::visit([&](const auto& value) { bind(++index, value); }, parameter);
+    }
   }
   // Moves to the next row; false after the last.
   Result<bool> step();

@@ -69,6 +69,19 @@ Result<> set_up_for_writing(Database& database) {
       "PRAGMA journal_size_limit = 67108864;");
 }
 
+// For reading, after an older record was brought up to date.
+Result<std::unique_ptr<Database>> open_migrated(const fs::path& file) {
+  if (!check_writable(file.parent_path()) || !check_writable(file)) {
+    return fail_with_hint(
+        ErrorCode::conflict,
+        fmt::format("record {}: it was written by an older mlpipe, and you may not write to it", file.string()),
+        "any mlpipe command of somebody who may write there, `mlpipe runs` for example, brings it up to date and keeps "
+        "a copy");
+  }
+  if (Result<std::unique_ptr<Database>> migrated = open_for_writing(file); !migrated) return migrated;
+  return Database::open(file, OpenMode::read_only);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Database>> open_for_writing(const fs::path& file) {
@@ -125,9 +138,8 @@ Result<std::unique_ptr<Database>> open_for_reading(const fs::path& file) {
                           "name the root with --root, or start a run with `mlpipe run`");
   }
   if (*state == SchemaState::older) {
-    return fail_with_hint(ErrorCode::conflict,
-                          fmt::format("record {}: it was written by an older mlpipe", file.string()),
-                          "the next `mlpipe run` on this root brings it up to date and keeps a copy");
+    database->reset();  // before the migration: this connection must not hold it up
+    return open_migrated(file);
   }
   return database;
 }

@@ -87,12 +87,17 @@ struct EventRow {
   std::optional<std::chrono::milliseconds> retry_in;
 };
 
+struct RunSelection;
+struct SelectedRun;
+
 // Reads the record of one pipeline root; works beside a running mlpipe (WAL). One thread at a time.
 class Queries {
  public:
   virtual ~Queries() = default;
   // Newest first. `limit` 0: all.
   virtual Result<std::vector<RunRow>> runs(std::size_t limit) = 0;
+  // Those that are wanted, in the order that is wanted (run_selection.hpp).
+  virtual Result<std::vector<SelectedRun>> select_runs(const RunSelection& selection) = 0;
   // An exact id, a unique prefix, or "latest". not_found (with near names), conflict when a prefix fits several (lists them).
   virtual Result<RunRow> find_run(const std::string& reference) = 0;
   // The tasks of the run with that exact id, in the order of its plan. `inputs` are those of the latest attempt.
@@ -105,7 +110,8 @@ class Queries {
 using IsRunning = std::function<bool(const std::string& run_id)>;
 
 // Opens `database` for reading, also beside a writer and on a read-only disk. not_found when there is none: no run was ever
-// started on that root. `is_running` is asked about runs whose state says running.
+// started on that root. `is_running` is asked about runs whose state says running. A record of an older mlpipe is migrated
+// first, as open_record() does; where it cannot be written: conflict.
 Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& database, IsRunning is_running);
 
 }  // namespace mlpipe::metadata

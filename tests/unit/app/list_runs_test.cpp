@@ -1,6 +1,7 @@
 #include "app/list_runs.hpp"
 
 #include "listing_fixture.hpp"
+#include "metadata/database.hpp"
 #include "mlpipe/base/value.hpp"
 #include "mlpipe/sys/lock.hpp"
 
@@ -66,6 +67,39 @@ TEST_F(ListRuns, LimitSaysWhetherThereAreMore) {
   out.clear();
   ASSERT_EQ(list(0, true), ExitCode::succeeded);
   EXPECT_EQ(parse_json(out, "out")->find("runs")->as_list().size(), 5u);
+}
+
+TEST_F(ListRuns, AMetricThatIsAskedForIsAColumn) {
+  write_runs();
+  RunsCommand command{.root = root.path().string(), .metrics = {"test.rmse<30000"}, .sort = "-metric:evaluate.r2"};
+  ASSERT_EQ(list_runs(command, console()), ExitCode::succeeded);
+  expect_golden("runs_metric.txt", out, root);
+  EXPECT_THAT(err, HasSubstr("evaluate.r2 means several metrics of a run: evaluate.baseline.r2, evaluate.test.r2, "
+                             "evaluate.train.r2"));
+  out.clear();
+  command.json = true;
+  ASSERT_EQ(list_runs(command, console()), ExitCode::succeeded);
+  const Value answer = parse_json(out, "out").value();
+  ASSERT_EQ(answer.find("runs")->as_list().size(), 1u);
+  EXPECT_EQ(to_json(*answer.find("runs")->as_list()[0].find("metrics")),
+            R"({"evaluate":{"baseline":{"r2":0.125},"test":{"r2":0.125,"rmse":25123.456789},"train":{"r2":1}}})");
+}
+
+TEST_F(ListRuns, CachedTasksAreCounted) {
+  write_runs();
+  ASSERT_TRUE(metadata::Database::open(root.database(), metadata::OpenMode::create)
+                  .value()
+                  ->execute("UPDATE runs SET cached = 1 WHERE id LIKE '%0002'"));
+  ASSERT_EQ(list(), ExitCode::succeeded);
+  expect_golden("runs_cached.txt", out, root);
+}
+
+TEST_F(ListRuns, WhenNoneFitsItSaysSo) {
+  write_runs();
+  EXPECT_EQ(list_runs({.root = root.path().string(), .pipeline = "nothing"}, console()), ExitCode::succeeded);
+  EXPECT_THAT(out, IsEmpty());
+  EXPECT_THAT(err, HasSubstr("no run on " + root.path().string() + " is like that"));
+  EXPECT_EQ(list_runs({.root = root.path().string(), .sort = "size"}, console()), ExitCode::usage);
 }
 
 TEST_F(ListRuns, ARootOnWhichNothingRanHasNoRuns) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fixture.hpp"
+#include "mlpipe/metadata/run_selection.hpp"
 
 // What the record costs. Not part of the suite, which must not depend on time; run with
 //   metadata_test --gtest_also_run_disabled_tests --gtest_filter='*Cost*'
@@ -102,7 +103,9 @@ TEST(Cost, DISABLED_OfReadingARecordOfTenThousandRuns) {
       std::vector<engine::Transition> turn;
       engine::AttemptResult result;
       result.outputs.parameters = {{"rmse", Value(25.5)}};
-      result.outputs.artifacts = {{"model", test::make_artifact("model", "system.Model", "/root/model")}};
+      result.outputs.artifacts = {{"model", test::make_artifact("model", "system.Model", "/root/model")},
+                                  {"metrics", test::make_artifact("metrics", "system.Metrics", "/root/metrics")}};
+      result.outputs.artifacts["metrics"].metadata = Value::Struct{{"rmse", Value(number % 997)}, {"r2", Value(0.5)}};
       for (const auto& [from, to] :
            {std::pair(TaskState::waiting, TaskState::starting), std::pair(TaskState::starting, TaskState::succeeded)}) {
         for (std::uint32_t task = 0; task < 20; ++task) {
@@ -126,6 +129,25 @@ TEST(Cost, DISABLED_OfReadingARecordOfTenThousandRuns) {
   };
   tell("open + 20 newest runs", [&] { ASSERT_EQ(must_read(file)->runs(20)->size(), 20u); });
   tell("open + all runs", [&] { ASSERT_EQ(must_read(file)->runs(0)->size(), 10'000u); });
+  const auto select = [&](const RunSelection& selection) { return must_read(file)->select_runs(selection)->size(); };
+  tell("20 newest by select_runs", [&] { ASSERT_EQ(select({.filter = {}, .sort = {}, .limit = 20}), 20u); });
+  tell("none fits a parameter", [&] {
+    ASSERT_EQ(select({.filter = {.parameters = {{"rate", "7"}}}, .sort = {}, .limit = 20}), 0u);
+  });
+  tell("none failed", [&] {
+    ASSERT_EQ(select({.filter = {.statuses = {RunStatus::failed}}, .sort = {}, .limit = 20}), 0u);
+  });
+  tell("20 newest with rmse < 30", [&] {
+    ASSERT_EQ(select({.filter = {.metrics = {{"rmse", Comparison::less, 30}}}, .sort = {}, .limit = 20}), 20u);
+  });
+  tell("the longest", [&] {
+    ASSERT_EQ(select({.filter = {}, .sort = RunSort{.key = RunKey::duration, .metric = {}}, .limit = 20}), 20u);
+  });
+  for (const char* metric : {"rmse", "task_7.metrics.rmse"}) {
+    tell(metric, [&] {
+      ASSERT_EQ(select({.filter = {}, .sort = RunSort{.key = RunKey::metric, .metric = metric}, .limit = 20}), 20u);
+    });
+  }
   tell("open + latest + its tasks", [&] {
     auto queries = must_read(file);
     ASSERT_EQ(queries->tasks(queries->find_run("latest")->id)->size(), 20u);

@@ -11,6 +11,12 @@ using testing::HasSubstr;
 struct QueriesTest : testing::Test {
   test::TempDir folder;
   std::filesystem::path file = folder.path() / ".mlpipe" / "metadata.db";
+
+  // For what is recorded in another way than by a run.
+  void change(const char* sql) {
+    const Result<> changed = Database::open(file, OpenMode::create).value()->execute(sql);
+    EXPECT_TRUE(changed) << changed.error().message;
+  }
 };
 
 std::vector<std::string> ids_of(const std::vector<RunRow>& rows) {
@@ -119,6 +125,47 @@ TEST_F(QueriesTest, ARunWithoutItsLockIsInterrupted) {
   EXPECT_FALSE(rows[0].interrupted);
   EXPECT_TRUE(rows[1].interrupted);
   EXPECT_FALSE(rows[2].interrupted);
+}
+
+TEST_F(QueriesTest, TellsOfCacheResumingAndExperiments) {
+  {
+    auto record = must_open(file);
+    RunWriter writer(*record, "r1", {"a", "b"});
+    writer.start("a");
+    writer.succeed("b");
+  }
+  change(R"(
+    UPDATE runs SET cached = 1, parent = 'r0', options = '{"jobs":4}', experiment = 'rates', note = 'a try';
+    UPDATE attempts SET fingerprint = 'f1', why = 'its script changed', stop_reason = 'timed_out', memory = 1024
+      WHERE task = 0;
+    DELETE FROM attempts WHERE task = 1;
+    INSERT INTO attempts (run, task, attempt, container, state, started, finished, fingerprint)
+      VALUES (1, 1, 0, '', 'cached', 1770000000000, 1770000000000, 'f0');
+    INSERT INTO parameters VALUES (1, 1, 0, 'input', 'x', '1'), (1, 1, 0, 'output', 'y', '2');
+    UPDATE tasks SET cached_from = 'r0', removed = 1 WHERE task = 1;
+  )");
+  auto queries = must_read(file);
+  const RunRow run = queries->find_run("r1").value();
+  EXPECT_EQ(run.cached, 1u);
+  EXPECT_EQ(run.parent, "r0");
+  EXPECT_EQ(to_json(run.options), R"({"jobs":4})");
+  EXPECT_EQ(run.experiment, "rates");
+  EXPECT_EQ(run.note, "a try");
+  const std::vector<TaskRow> tasks = queries->tasks("r1").value();
+  ASSERT_EQ(tasks.size(), 2u);
+  ASSERT_EQ(tasks[0].attempts.size(), 1u);
+  EXPECT_EQ(tasks[0].attempts[0].fingerprint, "f1");
+  EXPECT_EQ(tasks[0].attempts[0].why, "its script changed");
+  EXPECT_EQ(tasks[0].attempts[0].stop_reason, "timed_out");
+  EXPECT_EQ(tasks[0].attempts[0].memory, 1024u);
+  EXPECT_EQ(tasks[0].fingerprint, "f1");
+  EXPECT_EQ(tasks[0].cached_from, "");
+  EXPECT_TRUE(tasks[1].attempts.empty());
+  EXPECT_EQ(tasks[1].fingerprint, "f0");
+  EXPECT_EQ(tasks[1].cached_from, "r0");
+  EXPECT_TRUE(tasks[1].removed);
+  EXPECT_EQ(tasks[1].inputs.parameters.at("x"), Value(1));
+  EXPECT_EQ(tasks[1].outputs.parameters.at("y"), Value(2));
 }
 
 TEST_F(QueriesTest, AReaderSeesWhatIsCommittedAndDelaysNoWriter) {

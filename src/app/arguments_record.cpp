@@ -1,0 +1,71 @@
+#include "app/arguments_record.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace mlpipe::app {
+namespace {
+
+void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& target, const std::string& help,
+              const std::string& type) {
+  app.add_option(name, target, help)->type_name(type)->allow_extra_args(false);
+}
+
+void add_runs(CLI::App& root, RunsCommand& runs) {
+  CLI::App& app = *root.add_subcommand("runs", "List and find the runs of a pipeline root, newest first");
+  app.footer(
+      "Example:\n  mlpipe runs --limit 5\n  mlpipe runs --pipeline prices --metric 'rmse<30000' --sort metric:rmse");
+  add_root(app, runs.root);
+  add_list(app, "--status", runs.status, "Only those running, interrupted, succeeded, failed or cancelled; may be repeated",
+           "STATUS");
+  app.add_option("--pipeline", runs.pipeline, "Only those of this pipeline")->type_name("NAME");
+  app.add_option("--experiment", runs.experiment, "Only those of this experiment")->type_name("NAME");
+  app.add_option("--since", runs.since, "Only those begun since then: 7d, 12h, 2026-11-01")->type_name("WHEN");
+  add_list(app, "-p,--param", runs.parameters, "Only those with this value of a parameter; may be repeated", "NAME=VALUE");
+  add_list(app, "--metric", runs.metrics,
+           "Only those whose metric, by name or task.name, is <, <=, ==, >= or > a number; may be repeated", "CONDITION");
+  add_list(app, "--label", runs.labels, "Only those with this label; may be repeated", "NAME=VALUE");
+  app.add_option("--sort", runs.sort, "By created, duration or metric:NAME; with - in front the greatest first")
+      ->type_name("KEY");
+  app.add_option("-n,--limit", runs.limit, "At most N runs, 0: all (default: 20)")
+      ->check(CLI::Range(0, 1000000000))
+      ->type_name("N");
+  add_json(app, runs.json);
+}
+
+void add_annotations(CLI::App& root, LabelCommand& label, NoteCommand& note) {
+  CLI::App& mark = *root.add_subcommand("label", "Set or take away labels of a recorded run");
+  mark.footer("Example:\n  mlpipe label latest stage=candidate team=prices old-");
+  mark.add_option("run", label.run, "Run id, unique prefix, or latest")->required()->type_name("RUN");
+  mark.add_option("changes", label.changes, "name=value sets a label, name- takes it away")
+      ->required()
+      ->type_name("CHANGE");
+  add_root(mark, label.root);
+
+  CLI::App& say = *root.add_subcommand("note", "Say something of a recorded run");
+  say.footer("Example:\n  mlpipe note latest \"the one with the new features\"");
+  say.add_option("run", note.run, "Run id, unique prefix, or latest")->required()->type_name("RUN");
+  say.add_option("text", note.text, "The note; \"\" takes it away")->required()->type_name("TEXT");
+  add_root(say, note.root);
+}
+
+}  // namespace
+
+void add_root(CLI::App& app, std::string& root) {
+  app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR");
+}
+
+void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON (docs/json.md)"); }
+
+void add_record_commands(CLI::App& root, RecordCommands& commands) {
+  add_runs(root, commands.runs);
+  add_annotations(root, commands.label, commands.note);
+}
+
+std::optional<Command> record_command(const CLI::App& root, const RecordCommands& commands) {
+  if (root.got_subcommand("runs")) return commands.runs;
+  if (root.got_subcommand("label")) return commands.label;
+  if (root.got_subcommand("note")) return commands.note;
+  return std::nullopt;
+}
+
+}  // namespace mlpipe::app

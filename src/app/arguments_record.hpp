@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/options.hpp"
+
+namespace CLI {
+class App;
+}
+
+// The part of arguments.cpp that is about recorded runs.
+namespace mlpipe::app {
+
+struct RecordCommands {
+  RunsCommand runs;
+  LabelCommand label;
+  NoteCommand note;
+};
+
+// Adds the subcommands to the program's; `commands` must live until it has parsed.
+void add_record_commands(CLI::App& root, RecordCommands& commands);
+// The one that was said, if it is one of these.
+std::optional<Command> record_command(const CLI::App& root, const RecordCommands& commands);
+
+// Options that many commands have.
+void add_root(CLI::App& app, std::string& root);
+void add_json(CLI::App& app, bool& json);
+
+}  // namespace mlpipe::app

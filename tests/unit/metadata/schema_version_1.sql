@@ -1,0 +1,143 @@
+-- The record of one pipeline root, version 1. Times are milliseconds since 1970 (UTC); states are the words of
+-- engine/state.hpp and engine/values.hpp; parameter values and metadata are JSON.
+--
+-- Everything of a run is clustered by the run's number, so that reading one run is one range of each table. `run` grows:
+-- the newest run has the greatest, whatever the clock said.
+
+CREATE TABLE runs (
+  run            INTEGER PRIMARY KEY,
+  id             TEXT    NOT NULL UNIQUE,
+  pipeline       TEXT    NOT NULL,
+  state          TEXT    NOT NULL,              -- running, succeeded, failed, cancelled
+  created        INTEGER NOT NULL,
+  finished       INTEGER,
+  root           TEXT    NOT NULL,              -- pipeline root
+  spec_file      TEXT    NOT NULL,
+  spec_digest    TEXT    NOT NULL,
+  command_line   TEXT    NOT NULL,
+  mlpipe_version TEXT    NOT NULL,
+  engine         TEXT    NOT NULL,
+  host           TEXT    NOT NULL,
+  git_commit     TEXT    NOT NULL,              -- '' when the pipeline is in no repository
+  git_dirty      INTEGER NOT NULL,
+  tasks          INTEGER NOT NULL,
+  -- How many of them are in each state; changed in the transaction that changes tasks.state.
+  waiting        INTEGER NOT NULL,
+  ready          INTEGER NOT NULL DEFAULT 0,
+  starting       INTEGER NOT NULL DEFAULT 0,
+  running        INTEGER NOT NULL DEFAULT 0,
+  stopping       INTEGER NOT NULL DEFAULT 0,
+  retry_wait     INTEGER NOT NULL DEFAULT 0,
+  succeeded      INTEGER NOT NULL DEFAULT 0,
+  failed         INTEGER NOT NULL DEFAULT 0,
+  skipped        INTEGER NOT NULL DEFAULT 0,
+  cancelled      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The pipeline's parameters as the run had them, defaults filled in.
+CREATE TABLE arguments (
+  run   INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  name  TEXT    NOT NULL,
+  value TEXT    NOT NULL,
+  PRIMARY KEY (run, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE labels (
+  run   INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  name  TEXT    NOT NULL,
+  value TEXT    NOT NULL,
+  PRIMARY KEY (run, name)
+) STRICT, WITHOUT ROWID;
+
+-- What each image reference stood for during the run.
+CREATE TABLE images (
+  run       INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  reference TEXT    NOT NULL,                   -- as written
+  id        TEXT    NOT NULL,
+  digest    TEXT    NOT NULL,                   -- '' for an image that was built or loaded
+  PRIMARY KEY (run, reference)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tasks (
+  run       INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  task      INTEGER NOT NULL,                   -- its number in the plan
+  path      TEXT    NOT NULL,
+  component TEXT    NOT NULL,
+  image     TEXT    NOT NULL,                   -- as written; '' for an importer
+  state     TEXT    NOT NULL,
+  reason    TEXT    NOT NULL,                   -- why skipped, cancelled or failed
+  PRIMARY KEY (run, task)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  run        INTEGER NOT NULL,
+  task       INTEGER NOT NULL,
+  attempt    INTEGER NOT NULL,
+  container  TEXT    NOT NULL,                  -- its name; recorded before it is created
+  state      TEXT    NOT NULL,                  -- starting, running, stopping, or how it ended
+  exit_code  INTEGER,
+  oom_killed INTEGER NOT NULL DEFAULT 0,
+  message    TEXT    NOT NULL DEFAULT '',
+  hint       TEXT    NOT NULL DEFAULT '',
+  started    INTEGER NOT NULL,                  -- handed to the runner
+  running    INTEGER,                           -- its container ran
+  finished   INTEGER,
+  PRIMARY KEY (run, task, attempt),
+  FOREIGN KEY (run, task) REFERENCES tasks ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE parameters (
+  run       INTEGER NOT NULL,
+  task      INTEGER NOT NULL,
+  attempt   INTEGER NOT NULL,
+  direction TEXT    NOT NULL CHECK (direction IN ('input', 'output')),
+  name      TEXT    NOT NULL,
+  value     TEXT    NOT NULL,
+  PRIMARY KEY (run, task, attempt, direction, name),
+  FOREIGN KEY (run, task, attempt) REFERENCES attempts ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- An attempt's output and another attempt's input are the same artifact when digest and URI are the same.
+CREATE TABLE artifacts (
+  run       INTEGER NOT NULL,
+  task      INTEGER NOT NULL,
+  attempt   INTEGER NOT NULL,
+  direction TEXT    NOT NULL CHECK (direction IN ('input', 'output')),
+  name      TEXT    NOT NULL,                   -- of the input or output
+  artifact  TEXT    NOT NULL,                   -- the artifact's own name
+  type      TEXT    NOT NULL,
+  uri       TEXT    NOT NULL,
+  digest    TEXT    NOT NULL,
+  bytes     INTEGER NOT NULL,
+  is_folder INTEGER NOT NULL,
+  metadata  TEXT    NOT NULL,
+  PRIMARY KEY (run, task, attempt, direction, name),
+  FOREIGN KEY (run, task, attempt) REFERENCES attempts ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifacts_by_digest ON artifacts (digest);
+
+-- The numbers of Metrics artifacts that were put out.
+CREATE TABLE metrics (
+  run      INTEGER NOT NULL,
+  task     INTEGER NOT NULL,
+  attempt  INTEGER NOT NULL,
+  artifact TEXT    NOT NULL,                    -- the output
+  name     TEXT    NOT NULL,
+  value    REAL    NOT NULL,
+  PRIMARY KEY (run, task, attempt, artifact, name),
+  FOREIGN KEY (run, task, attempt) REFERENCES attempts ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Every transition of a task, and with no task those of the run itself, in order.
+CREATE TABLE events (
+  run        INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  event      INTEGER NOT NULL,
+  at         INTEGER NOT NULL,
+  task       INTEGER,
+  attempt    INTEGER NOT NULL,
+  from_state TEXT    NOT NULL,
+  to_state   TEXT    NOT NULL,
+  reason     TEXT    NOT NULL,
+  retry_in   INTEGER,                           -- milliseconds, when it waits to be tried again
+  PRIMARY KEY (run, event)
+) STRICT, WITHOUT ROWID;
