@@ -10,9 +10,7 @@
 namespace mlpipe::plan {
 namespace {
 
-bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool is_plain(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 // Every string goes through here: no newline gets out, and no two strings look alike.
 void append_string(std::string& to, std::string_view text) {
@@ -116,7 +114,8 @@ void add_words(std::string& to, std::string_view kind, const std::vector<spec::W
 }
 
 void add_code(std::string& to, const spec::ContainerSpec& container) {
-  if (container.has_command && container.command.empty()) to += "command - []\n";  // no entrypoint; none said: the image's
+  if (container.has_command && container.command.empty())
+    to += "command - []\n";  // no entrypoint; none said: the image's
   if (container.has_command) add_words(to, "command", container.command);
   add_words(to, "args", container.args);
   if (!container.script) return;
@@ -235,12 +234,14 @@ struct FingerprintMaker::Code {
     add_outputs(facts, component.interface);
     add_secrets(facts, settings.secrets);
     for (const spec::ParameterSpec& parameter : component.interface.input_parameters) parameters.push_back(&parameter);
-    std::ranges::sort(parameters, {}, [](const spec::ParameterSpec* parameter) { return std::string_view(parameter->name); });
+    std::ranges::sort(parameters, {},
+                      [](const spec::ParameterSpec* parameter) { return std::string_view(parameter->name); });
     choices = choices_of(container);
   }
 
   // The value as the component sees it; a null stays one, as when the attempt starts.
-  static void add_parameter(std::string& to, std::string_view name, const Value& value, const spec::ParameterSpec* declared) {
+  static void add_parameter(std::string& to, std::string_view name, const Value& value,
+                            const spec::ParameterSpec* declared) {
     begin_fact(to, "parameter", name);
     const Result<Value> typed = declared == nullptr ? Result<Value>(value) : spec::coerce(value, declared->type);
     append_value(to, typed ? *typed : value);
@@ -268,7 +269,8 @@ struct FingerprintMaker::Code {
   void add_choices(std::string& to, const FingerprintInputs& inputs) const {
     for (const std::string& input : choices) {
       const auto given = inputs.parameters.find(input);
-      const bool present = given != inputs.parameters.end() ? !given->second.is_null() : inputs.artifacts.contains(input);
+      const bool present =
+          given != inputs.parameters.end() ? !given->second.is_null() : inputs.artifacts.contains(input);
       begin_fact(to, "present", input);
       to += present ? "true\n" : "false\n";
     }

@@ -8,20 +8,22 @@
 namespace mlpipe::plan {
 namespace {
 
-constexpr std::array<std::string_view, 11> k_kinds{"version", "image",   "command", "args",   "script", "parameter",
-                                                   "present", "input",   "env",     "output", "secret"};
+constexpr std::array<std::string_view, 11> k_kinds{"version", "image", "command", "args",   "script", "parameter",
+                                                   "present", "input", "env",     "output", "secret"};
 constexpr std::array<std::string_view, 3> k_sequences{"command", "args", "script"};
 
 struct Facts {
-  std::map<std::string, std::map<std::string, std::string>, std::less<>> named;     // kind, name: JSON
-  std::map<std::string, std::vector<std::string>, std::less<>> sequences;           // kind: JSON of each word or line
+  std::map<std::string, std::map<std::string, std::string>, std::less<>> named;  // kind, name: JSON
+  std::map<std::string, std::vector<std::string>, std::less<>> sequences;        // kind: JSON of each word or line
 };
 
 // The bytes of `text` that its leading JSON string takes, quotes included.
 std::size_t string_length(std::string_view text) {
   for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '\\') ++i;
-    else if (text[i] == '"') return i + 1;
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      return i + 1;
   }
   return text.size();
 }
@@ -204,7 +206,8 @@ std::vector<FingerprintChange> compare_fingerprints(const std::string& before, c
   const Facts new_facts = read_facts(after);
   for (const std::string_view kind : k_kinds) {
     if (std::ranges::find(k_sequences, kind) != k_sequences.end()) {
-      auto change = compare_sequences(kind, at_or_empty(old_facts.sequences, kind), at_or_empty(new_facts.sequences, kind));
+      auto change =
+          compare_sequences(kind, at_or_empty(old_facts.sequences, kind), at_or_empty(new_facts.sequences, kind));
       if (change) changes.push_back(std::move(*change));
     } else {
       compare_named(changes, kind, at_or_empty(old_facts.named, kind), at_or_empty(new_facts.named, kind));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "mlpipe/runner/container_engine.hpp"
+#include "mlpipe/sys/file_digests.hpp"
 
 namespace mlpipe::runner {
 
@@ -20,6 +21,7 @@ struct RunContext {
   std::uint64_t default_shm = 0;     // /dev/shm of a task that asked for neither shm nor memory
   int concurrent_starts = 2;
   int concurrent_tasks = 2;          // --jobs: how many sandboxes can be in use at once
+  sys::FileDigests* digests = nullptr;  // what is known of files without reading them; borrowed, may be null
   std::map<std::string, Image> images;  // by image_key(): every image of the run, resolved once
 };
 

@@ -121,8 +121,16 @@ TEST(Fingerprint, ChangesWithWhatCounts) {
       {"command gone", [](Task& t) { t.container().has_command = false; }},
       {"command empty", [](Task& t) { t.container().command.clear(); }},
       {"words the other way round", [](Task& t) { std::swap(t.container().command[0], t.container().command[1]); }},
-      {"a word in two", [](Task& t) { t.container().command[0] = word("python"), t.container().command.insert(t.container().command.begin() + 1, word("3")); }},
-      {"command word as argument", [](Task& t) { t.container().args.insert(t.container().args.begin(), t.container().command.back()), t.container().command.pop_back(); }},
+      {"a word in two",
+       [](Task& t) {
+         t.container().command[0] = word("python"),
+         t.container().command.insert(t.container().command.begin() + 1, word("3"));
+       }},
+      {"command word as argument",
+       [](Task& t) {
+         t.container().args.insert(t.container().args.begin(), t.container().command.back()),
+             t.container().command.pop_back();
+       }},
       {"argument", [](Task& t) { t.container().args[0] = word("--data=${{ inputs.dataset.uri }}"); }},
       {"branch", [](Task& t) { std::get<Word::IfPresent>(t.container().args[1].form).else_words = {word("x")}; }},
       {"concatenation", [](Task& t) { t.container().args[2] = word("--rate=${{ inputs.rate }}"); }},
@@ -131,25 +139,33 @@ TEST(Fingerprint, ChangesWithWhatCounts) {
       {"component's variable", [](Task& t) { t.container().env[1].value = text_template("7"); }},
       {"task's variable", [](Task& t) { t.settings.env[0].value = text_template("medium"); }},
       {"variable gone", [](Task& t) { t.settings.env.clear(); }},
-      {"variable more", [](Task& t) { t.settings.env.push_back({"MORE", text_template("")}); }},
+      {"variable more",
+       [](Task& t) {
+         t.settings.env.push_back({"MORE", text_template("")});
+       }},
       {"parameter", [](Task& t) { t.inputs.parameters["rate"] = Value(0.25); }},
       {"parameter beside its default", [](Task& t) { t.inputs.parameters["epochs"] = Value(11); }},
       {"default", [](Task& t) { t.component.interface.input_parameters[1].default_value = Value(12); }},
       {"null for a default", [](Task& t) { t.inputs.parameters["epochs"] = Value(); }},
       {"optional parameter given", [](Task& t) { t.inputs.parameters["note"] = Value("x"); }},
-      {"type of a parameter", [](Task& t) { t.component.interface.input_parameters[1].type = ParameterType::floating; }},
+      {"type of a parameter",
+       [](Task& t) { t.component.interface.input_parameters[1].type = ParameterType::floating; }},
       {"content of an input", [](Task& t) { t.inputs.artifacts["dataset"].digest.back() = 'c'; }},
       {"kind of an input", [](Task& t) { t.inputs.artifacts["dataset"].is_folder = true; }},
       {"file name of an input", [](Task& t) { t.inputs.artifacts["dataset"].file_name = "data.tsv"; }},
       {"type of an input", [](Task& t) { t.inputs.artifacts["dataset"].type = "system.Artifact"; }},
       {"metadata of an input", [](Task& t) { t.inputs.artifacts["dataset"].metadata = Value::Struct{}; }},
       {"input gone", [](Task& t) { t.inputs.artifacts.clear(); }},
-      {"input's name", [](Task& t) { t.inputs.artifacts["other"] = t.inputs.artifacts["dataset"], t.inputs.artifacts.erase("dataset"); }},
+      {"input's name",
+       [](Task& t) {
+         t.inputs.artifacts["other"] = t.inputs.artifacts["dataset"], t.inputs.artifacts.erase("dataset");
+       }},
       {"output more", [](Task& t) { t.component.interface.output_artifacts.push_back(artifact("log")); }},
       {"output's file", [](Task& t) { t.component.interface.output_artifacts[0].file_name = "model.pt"; }},
       {"output's type", [](Task& t) { t.component.interface.output_artifacts[0].type = "system.Artifact"; }},
       {"output optional", [](Task& t) { t.component.interface.output_artifacts[0].optional = true; }},
-      {"output parameter's type", [](Task& t) { t.component.interface.output_parameters[0].type = ParameterType::string; }},
+      {"output parameter's type",
+       [](Task& t) { t.component.interface.output_parameters[0].type = ParameterType::string; }},
       {"secret's name", [](Task& t) { t.settings.secrets[0].name = "KEY"; }},
       {"secret as a file", [](Task& t) { t.settings.secrets[0].as_file = true; }},
       {"cache version", [](Task& t) { t.settings.cache.version = "v2"; }},
@@ -179,10 +195,12 @@ TEST(Fingerprint, IsTheSameWhateverDoesNotCount) {
       {"age of results", [](Task& t) { t.settings.cache.max_age = std::chrono::hours(1); }},
       {"keep", [](Task& t) { t.settings.keep = false; }},
       {"where a secret is read", [](Task& t) { t.settings.secrets[0].from_env = "OTHER"; }},
-      {"variable of the component that the task overrides", [](Task& t) { t.container().env[0].value = text_template("x"); }},
+      {"variable of the component that the task overrides",
+       [](Task& t) { t.container().env[0].value = text_template("x"); }},
       {"default given", [](Task& t) { t.inputs.parameters["epochs"] = Value(10); }},
       {"default given as a Float that is whole", [](Task& t) { t.inputs.parameters["epochs"] = Value(10.0); }},
-      {"order of declarations", [](Task& t) {
+      {"order of declarations",
+       [](Task& t) {
          std::swap(t.component.interface.input_parameters[0], t.component.interface.input_parameters[2]);
          std::swap(t.container().env[0], t.container().env[1]);
        }},
@@ -248,7 +266,8 @@ TEST(Fingerprint, NamesAndTextsCannotPassForOthers) {
   tasks.push_back(with_parameter("a", Value("NaN")));
   tasks.push_back(with_parameter("", Value("c")));
   tasks.push_back(with_parameter("-", Value("c")));
-  for (const char* script : {"a\nb", "a", "a\n", "\na", "${{ inputs.note }}", "$${{ inputs.note }}", "$$${{ inputs.note }}"}) {
+  for (const char* script :
+       {"a\nb", "a", "a\n", "\na", "${{ inputs.note }}", "$${{ inputs.note }}", "$$${{ inputs.note }}"}) {
     tasks.push_back(scripted(script));
   }
   Task dollar = scripted("");
@@ -299,7 +318,9 @@ TEST(FingerprintChanges, SayWhatChanged) {
               ElementsAre("image changed from sha256:aaaaaaaaaaaa… to sha256:cccccccccccc…"));
   EXPECT_THAT(changes_of([](Task& t) { t.inputs.artifacts["dataset"].digest = "sha256:" + std::string(64, 'c'); }),
               ElementsAre("input dataset changed from sha256:bbbbbbbbbbbb… to sha256:cccccccccccc…"));
-  EXPECT_THAT(changes_of([](Task& t) { t.inputs.artifacts["dataset"].metadata = Value::Struct{{"rows", Value(7)}}; }),
+  EXPECT_THAT(changes_of([](Task& t) {
+                t.inputs.artifacts["dataset"].metadata = Value::Struct{{"rows", Value(7)}};
+              }),
               ElementsAre("input dataset changed from metadata {\"rows\":100} to metadata {\"rows\":7}"));
   EXPECT_THAT(changes_of([](Task& t) { t.inputs.artifacts["dataset"].is_folder = true; }),
               ElementsAre("input dataset changed from a file to a folder"));
