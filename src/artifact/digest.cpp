@@ -11,6 +11,7 @@
 #include <climits>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "mlpipe/base/sha256.hpp"
@@ -89,10 +90,13 @@ void append_escaped(std::string& to, std::string_view name) {
   }
 }
 
+enum class Writers { possible, gone };
+
 // One walk over a file or folder.
 class Walk final {
  public:
-  explicit Walk(const std::function<bool()>& stop) : stop_(stop), buffer_(k_buffer_bytes) {}
+  Walk(const std::function<bool()>& stop, sys::FileDigests* digests, Writers writers)
+      : stop_(stop), digests_(digests), writers_(writers) {}
 
   Result<PathDigest> run(int parent, const std::string& name, const fs::path& path) {
     struct stat info {};
@@ -105,7 +109,7 @@ class Walk final {
       if (Result<> hashed = hash_folder(parent, name, path, "", 0); !hashed) return Failure(std::move(hashed).error());
       hex = listing_.finish_hex();
     } else if (S_ISREG(info.st_mode)) {
-      Result<std::string> hashed = hash_file(parent, name, path);
+      Result<std::string> hashed = digest_file(parent, name, path, info);
       if (!hashed) return Failure(std::move(hashed).error());
       hex = *std::move(hashed);
     } else {
@@ -121,9 +125,21 @@ class Walk final {
     return {};
   }
 
+  // The digest of the file that `info` was just read of: known, or hashed.
+  Result<std::string> digest_file(int folder, const std::string& name, const fs::path& path, const struct stat& info) {
+    if (digests_ == nullptr) return hash_file(folder, name, path);
+    std::optional<std::string> known = digests_->find(sys::identity_of(info));
+    if (!known) return hash_file(folder, name, path);
+    result_.bytes += static_cast<std::uint64_t>(info.st_size);
+    result_.files += 1;
+    return *std::move(known);
+  }
+
   Result<std::string> hash_file(int folder, const std::string& name, const fs::path& path) {
+    const sys::FileTime began = sys::file_time_now();
     const Fd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file) return sys::fail_file("hashing", path, errno);
+    if (buffer_.empty()) buffer_.resize(k_buffer_bytes);
     struct stat before {};
     if (::fstat(file.get(), &before) != 0) return sys::fail_file("hashing", path, errno);
     if (!S_ISREG(before.st_mode)) return changed(path);
@@ -149,7 +165,11 @@ class Walk final {
     if (!is_same_state(before, after) || bytes != static_cast<std::uint64_t>(after.st_size)) return changed(path);
     result_.bytes += bytes;
     result_.files += 1;
-    return hash.finish_hex();
+    std::string hex = hash.finish_hex();
+    const sys::FileIdentity identity = sys::identity_of(before);
+    const bool final = writers_ == Writers::gone || sys::is_settled(identity, began);
+    if (digests_ != nullptr && final && identity == sys::identity_of(after)) digests_->remember(identity, hex);
+    return hex;
   }
 
   // Everything in a folder, names in byte order, each folder right before what it holds.
@@ -185,7 +205,7 @@ class Walk final {
     }
     if (S_ISREG(info.st_mode)) {
       const std::uint64_t bytes_before = result_.bytes;
-      Result<std::string> hex = hash_file(folder, name, path);
+      Result<std::string> hex = digest_file(folder, name, path, info);
       if (!hex) return Failure(std::move(hex).error());
       add_line((info.st_mode & S_IXUSR) != 0 ? 'x' : 'f', result_.bytes - bytes_before, *hex, relative);
       return {};
@@ -246,7 +266,9 @@ class Walk final {
   }
 
   const std::function<bool()>& stop_;
-  std::vector<std::byte> buffer_;
+  sys::FileDigests* digests_;
+  Writers writers_;
+  std::vector<std::byte> buffer_;  // made when the first file is read
   Sha256 listing_;
   PathDigest result_;
   int top_ = -1;
@@ -264,14 +286,15 @@ std::string listing_line(char kind, std::uint64_t bytes, std::string_view hex, s
   return line;
 }
 
-Result<PathDigest> digest_path(const fs::path& path, const std::function<bool()>& stop) {
+Result<PathDigest> digest_path(const fs::path& path, const std::function<bool()>& stop, sys::FileDigests* digests) {
   fs::path plain = path.lexically_normal();
   if (!plain.has_filename()) plain = plain.parent_path();  // "folder/"
   if (!plain.has_filename()) return refuse(path, "it is the root of the file system");
-  return Walk(stop).run(AT_FDCWD, plain.string(), plain);
+  return Walk(stop, digests, Writers::possible).run(AT_FDCWD, plain.string(), plain);
 }
 
-Result<PathDigest> digest_beneath(const fs::path& folder, const fs::path& relative, const std::function<bool()>& stop) {
+Result<PathDigest> digest_beneath(const fs::path& folder, const fs::path& relative, const std::function<bool()>& stop,
+                                  sys::FileDigests* digests) {
   const fs::path whole = folder / relative;
   if (relative.empty() || relative.is_absolute() || !relative.has_filename())
     return refuse(whole, "it is no path below");
@@ -291,7 +314,7 @@ Result<PathDigest> digest_beneath(const fs::path& folder, const fs::path& relati
     at = std::move(next);
   }
   if (relative.filename() == "..") return refuse(whole, "it leads out of its folder");
-  return Walk(stop).run(at.get(), relative.filename().string(), whole);
+  return Walk(stop, digests, Writers::gone).run(at.get(), relative.filename().string(), whole);
 }
 
 }  // namespace mlpipe::artifact

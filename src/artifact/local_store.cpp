@@ -11,6 +11,7 @@
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "mlpipe/sys/random.hpp"
+#include "restore.hpp"
 #include "seal.hpp"
 
 namespace mlpipe::artifact {
@@ -57,7 +58,7 @@ bool is_below(const fs::path& path, const fs::path& folder) {
 
 class LocalStore final : public ArtifactStore {
  public:
-  explicit LocalStore(fs::path run_folder) : run_folder_(std::move(run_folder)) {
+  LocalStore(fs::path run_folder, sys::FileDigests* digests) : run_folder_(std::move(run_folder)), digests_(digests) {
     run_folder_ = run_folder_.lexically_normal();
     if (!run_folder_.has_filename()) run_folder_ = run_folder_.parent_path();
   }
@@ -87,7 +88,7 @@ class LocalStore final : public ArtifactStore {
       if (is_there(*target)) return sync_folders_above(to);
       return fail(ErrorCode::not_found, "publishing {}: nothing is there", staged.string());
     }
-    if (Result<> sealed = seal_output(from, stop); !sealed) {
+    if (Result<> sealed = seal_output(from, digests_, stop); !sealed) {
       return within(fmt::format("publishing {}", target->string()), std::move(sealed).error());
     }
     if (Result<> made = sys::make_directories(to.parent_path()); !made) return made;
@@ -101,7 +102,7 @@ class LocalStore final : public ArtifactStore {
     std::error_code error;
     const fs::path real = fs::canonical(*path, error);  // the user's own links are followed, unlike a task's
     if (error) return missing(*path, error.value());
-    Result<PathDigest> digest = digest_path(real, stop);
+    Result<PathDigest> digest = digest_path(real, stop, digests_);
     if (!digest) return within(fmt::format("importing {}", printable(uri)), std::move(digest).error());
     engine::Artifact artifact;
     artifact.uri = path->string();
@@ -109,6 +110,31 @@ class LocalStore final : public ArtifactStore {
     artifact.bytes = digest->bytes;
     artifact.is_folder = digest->is_folder;
     return artifact;
+  }
+
+  Result<> restore(const engine::Artifact& stored, const std::string& uri, const std::function<bool()>& stop) override {
+    Result<fs::path> from = path_of(stored.uri);
+    if (!from) return Failure(std::move(from).error());
+    Result<fs::path> to = path_of(uri);
+    if (!to) return Failure(std::move(to).error());
+    if (!is_below(*to, run_folder_)) {
+      return fail(ErrorCode::internal, "restoring {} as {}: not an output of a task of {}", from->string(),
+                  to->string(), run_folder_.string());
+    }
+    return restore_payload(*from, *to, restore_state_, digests_, stop);
+  }
+
+  Result<bool> is_whole(const engine::Artifact& stored, const std::function<bool()>& stop) override {
+    Result<fs::path> path = path_of(stored.uri);
+    if (!path) return Failure(std::move(path).error());
+    const Result<PathDigest> digest = digest_path(*path, stop, digests_);
+    if (digest) return digest->digest == stored.digest && digest->is_folder == stored.is_folder;
+    switch (digest.error().code) {
+      case ErrorCode::not_found:
+      case ErrorCode::invalid_input:           // holds what no artifact may hold
+      case ErrorCode::conflict: return false;  // somebody is writing to it
+      default: return Failure(digest.error());
+    }
   }
 
  private:
@@ -135,12 +161,14 @@ class LocalStore final : public ArtifactStore {
   }
 
   fs::path run_folder_;
+  sys::FileDigests* digests_;
+  RestoreState restore_state_;
 };
 
 }  // namespace
 
-std::unique_ptr<ArtifactStore> make_local_store(fs::path run_folder) {
-  return std::make_unique<LocalStore>(std::move(run_folder));
+std::unique_ptr<ArtifactStore> make_local_store(fs::path run_folder, sys::FileDigests* digests) {
+  return std::make_unique<LocalStore>(std::move(run_folder), digests);
 }
 
 }  // namespace mlpipe::artifact

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct DirCloser {
 
 class Sealer final {
  public:
-  explicit Sealer(const std::function<bool()>& stop) : stop_(stop) {}
+  Sealer(const std::function<bool()>& stop, sys::FileDigests* digests) : stop_(stop), digests_(digests) {}
 
   Result<> seal_folder(int parent, const std::string& name, const fs::path& path, int depth) {
     if (depth > k_max_depth)
@@ -59,9 +60,7 @@ class Sealer final {
   // After the walk: what was not synced one by one.
   Result<> sync_rest(const fs::path& path) const {
     if (seen_ <= k_most_fsyncs) return {};
-    const Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder || ::syncfs(folder.get()) != 0) return sys::fail_file("writing to disk", path, errno);
-    return {};
+    return sys::sync_file_system(path);
   }
 
  private:
@@ -74,8 +73,19 @@ class Sealer final {
     const Fd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file) return sys::fail_file("opening", path, errno);
     constexpr mode_t k_unwanted = S_ISUID | S_ISGID | S_ISVTX | S_IWUSR | S_IWGRP | S_IWOTH;
+    const std::optional<std::string> hex = digests_ == nullptr ? std::nullopt : digests_->find(sys::identity_of(info));
     if (Result<> changed = change_mode(file.get(), path, k_unwanted); !changed) return changed;
+    if (hex) remember(file.get(), sys::identity_of(info), *hex);
     return sync(file.get(), path);
+  }
+
+  // Its content is as it was when it was hashed, but the change of mode was one of its change time.
+  void remember(int file, const sys::FileIdentity& before, const std::string& hex) {
+    struct stat info {};
+    if (::fstat(file, &info) != 0) return;
+    const sys::FileIdentity now = sys::identity_of(info);
+    if (now.inode != before.inode || now.bytes != before.bytes || now.modified_ns != before.modified_ns) return;
+    if (now != before) digests_->remember(now, hex);
   }
 
   static Result<> change_mode(int file, const fs::path& path, mode_t unwanted) {
@@ -93,13 +103,14 @@ class Sealer final {
   }
 
   const std::function<bool()>& stop_;
+  sys::FileDigests* digests_;
   int seen_ = 0;
 };
 
 }  // namespace
 
-Result<> seal_output(const fs::path& folder, const std::function<bool()>& stop) {
-  Sealer sealer(stop);
+Result<> seal_output(const fs::path& folder, sys::FileDigests* digests, const std::function<bool()>& stop) {
+  Sealer sealer(stop, digests);
   if (Result<> sealed = sealer.seal_folder(AT_FDCWD, folder.string(), folder, 0); !sealed) return sealed;
   return sealer.sync_rest(folder);
 }

@@ -48,18 +48,6 @@ Result<> check_writable(const fs::path& path) {
   return failure;
 }
 
-// Keeps two processes from making or migrating the same database at once: SQLite answers a concurrent change of the journal
-// mode with an error instead of waiting. A lock on the folder leaves no file behind; where folders cannot be locked (some
-// network file systems) SQLite's own locks have to do.
-sys::Fd lock_folder(const fs::path& folder) {
-  sys::Fd descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor) {
-    while (::flock(descriptor.get(), LOCK_EX) != 0 && errno == EINTR) {
-    }
-  }
-  return descriptor;
-}
-
 // Never waited for under a lock of ours by anything but a disk: each commit is on disk when it returns.
 Result<> set_up_for_writing(Database& database) {
   return database.execute(
@@ -83,6 +71,17 @@ Result<std::unique_ptr<Database>> open_migrated(const fs::path& file) {
 }
 
 }  // namespace
+
+// SQLite answers a concurrent change of the journal mode with an error instead of waiting. A lock on the folder leaves
+// no file behind; where folders cannot be locked (some network file systems) SQLite's own locks have to do.
+sys::Fd lock_folder(const fs::path& folder) {
+  sys::Fd descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor) {
+    while (::flock(descriptor.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  return descriptor;
+}
 
 Result<std::unique_ptr<Database>> open_for_writing(const fs::path& file) {
   if (Result<> made = sys::make_directories(file.parent_path()); !made) return Failure(std::move(made).error());

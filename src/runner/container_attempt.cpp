@@ -200,7 +200,8 @@ AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult 
     }
   }
   if (result.end != AttemptEnd::succeeded) return result;
-  Result<CollectedOutputs> outputs = collect_outputs(interface_, files, tools_.store, job_.task_path, killed());
+  Result<CollectedOutputs> outputs =
+      collect_outputs(interface_, files, tools_.store, job_.task_path, tools_.run.digests, killed());
   if (!outputs) return classify_error(outputs.error(), stop_reason(stop_));
   if (!outputs->missing.empty()) {
     result.end = AttemptEnd::output_missing;

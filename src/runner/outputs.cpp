@@ -89,7 +89,7 @@ std::string found_instead(const fs::path& folder) {
 
 Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const AttemptFiles& files,
                                          const artifact::ArtifactStore& store, std::string_view task_path,
-                                         const std::function<bool()>& stop) {
+                                         sys::FileDigests* digests, const std::function<bool()>& stop) {
   CollectedOutputs collected;
   Result<Value> executor_output = read_executor_output(files);
   if (!executor_output) {
@@ -120,7 +120,8 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
       collected.missing.push_back(std::move(message));
       continue;
     }
-    Result<artifact::PathDigest> digest = artifact::digest_beneath(files.work, fs::path(output.name) / output.file_name, stop);
+    Result<artifact::PathDigest> digest =
+        artifact::digest_beneath(files.work, fs::path(output.name) / output.file_name, stop, digests);
     if (!digest) {
       if (digest.error().code != ErrorCode::invalid_input) return within("output \"" + output.name + "\"", digest.error());
       collected.missing.push_back(fmt::format("output \"{}\" cannot be kept: {}", output.name, digest.error().message));

@@ -16,10 +16,11 @@ struct CollectedOutputs {
   std::vector<std::string> missing;  // one sentence for each declared output that is absent or unusable
 };
 
-// Verifies and digests every declared output of an ended attempt, below files.work; nothing is moved yet.
+// Verifies and digests every declared output of an ended attempt, below files.work; nothing is moved yet. `digests`, or
+// null, learns what was read.
 Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const AttemptFiles& files,
                                          const artifact::ArtifactStore& store, std::string_view task_path,
-                                         const std::function<bool()>& stop);
+                                         sys::FileDigests* digests, const std::function<bool()>& stop);
 
 // Publishes the artifacts that collect_outputs() found whole.
 Result<> commit_outputs(const spec::Interface& interface, const CollectedOutputs& outputs, const AttemptFiles& files,

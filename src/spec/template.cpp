@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -48,6 +50,32 @@ std::vector<Reference> Template::references() const {
     found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
   return found;
+}
+
+std::string Template::text() const {
+  std::string out;
+  std::string literal;
+  const auto add_literal = [&] {
+    for (std::size_t at = 0; (at = literal.find(k_open, at)) != std::string::npos; at += k_open.size() + 1) {
+      literal.insert(at, 1, '$');
+    }
+    out += literal;
+    literal.clear();
+  };
+  for (const Part& part : parts) {
+    if (const auto* text = std::get_if<std::string>(&part)) {
+      literal += *text;
+      continue;
+    }
+    // A dollar right before an expression would make it a literal.
+    const std::size_t dollars = literal.size() - (literal.find_last_not_of('$') + 1);
+    literal.resize(literal.size() - dollars);
+    add_literal();
+    if (dollars > 0) out += fmt::format("${{{{ '{}' }}}}", std::string(dollars, '$'));
+    out += "${{ " + std::get<Expression>(part).text() + " }}";
+  }
+  add_literal();
+  return out;
 }
 
 Template Template::literal(std::string text) {

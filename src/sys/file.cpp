@@ -172,6 +172,12 @@ Result<> fsync_path(const fs::path& path) {
   return {};
 }
 
+Result<> sync_file_system(const fs::path& path) {
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file || ::syncfs(file.get()) != 0) return fail_file("writing to disk", path, errno);
+  return {};
+}
+
 Result<> replace_symlink(const fs::path& target, const fs::path& link) {
   const fs::path temporary = temporary_beside(link);
   if (::symlink(target.c_str(), temporary.c_str()) != 0) return fail_file("making the link", link, errno);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "mlpipe/base/result.hpp"
+#include "mlpipe/sys/file_digests.hpp"
 
 namespace mlpipe::artifact {
 
@@ -24,11 +25,15 @@ struct PathDigest {
 // or lead out of `path`; more than 256 folders deep. conflict: something changed while it was read.
 // `stop` is asked before every file and every MiB; true ends it with `cancelled`. A file with holes is read as what it
 // is, zeros: a sparse terabyte takes a quarter of an hour, unless `stop` ends it.
-Result<PathDigest> digest_path(const std::filesystem::path& path, const std::function<bool()>& stop);
+// A file whose identity `digests` knows is not read; what is read is remembered there, unless it was changed a moment
+// ago. Null: everything is read.
+Result<PathDigest> digest_path(const std::filesystem::path& path, const std::function<bool()>& stop,
+                               sys::FileDigests* digests = nullptr);
 
 // The same for `relative` below `folder`, for what a container wrote: a link on the way there is invalid_input as well.
+// All processes that could write there must have ended: what is read is remembered however new it is.
 Result<PathDigest> digest_beneath(const std::filesystem::path& folder, const std::filesystem::path& relative,
-                                  const std::function<bool()>& stop);
+                                  const std::function<bool()>& stop, sys::FileDigests* digests = nullptr);
 
 // One line of the canonical listing, without its newline; for docs, tests and `verify`.
 // `kind` is 'd', 'f', 'x' or 'l'; `hex` and `bytes` are those of the content, or of a link's target.

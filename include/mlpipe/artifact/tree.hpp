@@ -22,6 +22,7 @@ class Root final {
   const fs::path& path() const { return path_; }
   fs::path state() const { return path_ / ".mlpipe"; }                  // record and locks
   fs::path database() const { return state() / "metadata.db"; }
+  fs::path digests() const { return state() / "digests.db"; }
   fs::path run_lock(std::string_view run_id) const { return state() / "locks" / (std::string(run_id) + ".lock"); }
   fs::path runs() const { return path_ / "runs"; }
   fs::path run(std::string_view run_id) const { return runs() / run_id; }

@@ -8,6 +8,7 @@
 
 #include "mlpipe/engine/failpoint.hpp"
 #include "mlpipe/runner/container_engine.hpp"
+#include "mlpipe/sys/file_digests.hpp"
 
 namespace mlpipe::runner {
 
@@ -25,6 +26,7 @@ struct RunContext {
   engine::Failpoint failpoint = {};
   // GPUs that containers of an earlier mlpipe hold, by container name.
   std::map<std::string, std::vector<std::string>> gpus_held = {};
+  sys::FileDigests* digests = nullptr;  // what is known of files without reading them; borrowed, may be null
   std::map<std::string, Image> images;  // by image_key(): every image of the run, resolved once
 };
 

@@ -37,6 +37,9 @@ Result<> rename_into_place(const std::filesystem::path& from, const std::filesys
 
 Result<> fsync_path(const std::filesystem::path& path);
 
+// Writes all that is not yet on disk of the file system that holds `path`: one call for any number of files.
+Result<> sync_file_system(const std::filesystem::path& path);
+
 // rm -rf that does not follow links; makes folders writable where it has to. A path that is not there is fine.
 Result<> remove_tree(const std::filesystem::path& path);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,8 +9,11 @@ struct stat;
 
 namespace mlpipe::sys {
 
-// What tells one state of a file's content from another without reading it. A hard link or a rename leaves all but the
-// change time as it was.
+// Nanoseconds since 1970, as the kernel gives the times of files.
+using FileTime = std::chrono::nanoseconds;
+
+// What tells one state of a file's content from another without reading it. A hard link, a rename and a change of mode
+// leave all but the change time as it was.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -20,8 +24,27 @@ struct FileIdentity {
 };
 FileIdentity identity_of(const struct stat& info);
 
+// The clock that file times are compared with.
+FileTime file_time_now();
+
+// File systems count time in steps: a few ms on most, two seconds on FAT. A file written twice within one step has one
+// identity for two contents.
+constexpr std::chrono::seconds k_file_time_step{2};
+
+// Does every write that comes after `now` give the file another identity? Not so right after a change: within the same
+// step of time it could be written again unseen.
+bool is_settled(const FileIdentity& identity, FileTime now);
+
 // SHA-256 digests of regular files that were read once, so that an unchanged file need not be read again. Any thread.
 // It only saves time: what cannot be remembered or looked up is hashed again, and no call fails outward.
+//
+// It is believed without reading the file, so what is remembered must stay true: the caller of remember() vouches that
+// no later write can leave `identity` as it is. That is so
+// - of any file that is_settled() when its reading begins, or
+// - of an output of an attempt whose processes have all ended: nobody is left who could write to it. It becomes
+//   read-only next; whoever breaks that seal and writes in the same step of time as the sealing, bytes alike in number,
+//   is not noticed.
+// Programs that set the change time back (by setting the machine's clock) are not noticed either.
 class FileDigests {
  public:
   virtual ~FileDigests() = default;

@@ -55,6 +55,28 @@ TEST(Template, DoubledDollarIsALiteralOpening) {
   EXPECT_EQ(rendered("${{ parameters.n }}$${{"), "3${{");
 }
 
+TEST(Template, TextParsesBackToTheSame) {
+  const char* const cases[] = {"", "plain\ntext", "a${{parameters.n}}b", "$${{ x }}", "$$${{ x }}${{ parameters.n }}$",
+                               "${{ '$' }}${{ parameters.n }}", "${{ '}}' }}", "$ ${ {{ }}"};
+  for (const char* source : cases) {
+    const Template first = parse_template(source, k_start).value();
+    const std::string text = first.text();
+    EXPECT_EQ(rendered(text), rendered(source)) << source;
+    EXPECT_EQ(parse_template(text, k_start).value().text(), text) << source;
+  }
+  EXPECT_EQ(parse_template("a${{parameters.n+1}}", k_start).value().text(), "a${{ parameters.n + 1 }}");
+}
+
+TEST(Template, TextOfPartsThatNoSourceCouldJoinRendersTheSame) {
+  const Expression n = *parse_template("${{ parameters.n }}", k_start).value().whole();
+  const std::vector<std::vector<Template::Part>> cases{
+      {std::string("$"), n}, {std::string("a$$"), n, std::string("$")}, {std::string("$"), std::string("{{ x"), n}};
+  for (const std::vector<Template::Part>& parts : cases) {
+    const Template made{parts};
+    EXPECT_EQ(rendered(made.text()), render(made, lookup).value()) << made.text();
+  }
+}
+
 TEST(Template, ClosingBracesInQuotesDoNotEndTheExpression) {
   EXPECT_EQ(rendered("${{ '}}' }}"), "}}");
   EXPECT_EQ(rendered("${{ \"}}\" + '}}' }}!"), "}}}}!");

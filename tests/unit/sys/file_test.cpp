@@ -224,5 +224,12 @@ TEST(FreeSpace, IsThatOfTheNearestExistingParent) {
   EXPECT_LE(free, 1024U * 1024U);
 }
 
+TEST(SyncFileSystem, TakesFilesAndFolders) {
+  const test::TempDir dir;
+  EXPECT_TRUE(sync_file_system(dir.path()));
+  EXPECT_TRUE(sync_file_system(dir.write("a", "x")));
+  EXPECT_EQ(sync_file_system(dir.path() / "absent").error().code, ErrorCode::not_found);
+}
+
 }  // namespace
 }  // namespace mlpipe::sys
