@@ -9,8 +9,10 @@
 #include "app/snapshot.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/engine/limits.hpp"
+#include "mlpipe/metadata/file_digests.hpp"
 #include "mlpipe/plan/selection.hpp"
 #include "mlpipe/runner/local_runner.hpp"
+#include "mlpipe/runner/result_cache.hpp"
 #include "mlpipe/sys/env.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "mlpipe/sys/random.hpp"
@@ -112,6 +114,21 @@ std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedI
   return list;
 }
 
+// In a run that goes on from another, --from and --only say what is run again.
+runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan) {
+  runner::CachePolicy policy{.enabled = command.cache, .parent = command.parent};
+  if (command.parent.empty() || (command.from.empty() && command.only.empty())) return policy;
+  policy.again.resize(plan.size());
+  for (plan::TaskId id : plan.order()) {
+    const std::string name(plan.task(id).path());
+    const auto again_before = [&](plan::TaskId need) { return policy.again[plan::index(need)]; };
+    const bool is_below = !command.from.empty() && std::ranges::any_of(plan.needs(id), again_before);
+    policy.again[plan::index(id)] = is_below || std::ranges::find(command.from, name) != command.from.end() ||
+                                    std::ranges::find(command.only, name) != command.only.end();
+  }
+  return policy;
+}
+
 // From a record that knows of the run to the run's end.
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
   const fs::path folder = given.prepared.root.run(given.start.id);
@@ -123,8 +140,12 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
       engine::parse_failpoint(sys::environment("MLPIPE_FAILPOINT").value_or(""), engine::failpoint_names());
   if (!failpoint) return Failure(failpoint.error());
 
-  const runner::RunContext context = make_context(given, *failpoint, std::move(leftovers.gpus_held));
-  std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(folder);
+  std::unique_ptr<sys::FileDigests> digests = metadata::open_file_digests(given.prepared.root.digests());
+  runner::RunContext context = make_context(given, *failpoint, std::move(leftovers.gpus_held));
+  context.digests = digests.get();
+  std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(folder, digests.get());
+  std::unique_ptr<runner::RunCache> cache = runner::make_run_cache(given.prepared.plan, context, record, *store, given.clock,
+                                                                   cache_policy(given.command, given.prepared.plan));
   engine::Run run(given.prepared.plan,
                   {.run_id = given.start.id,
                    .limits = given.prepared.limits,
@@ -132,15 +153,17 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
                                                           : engine::FailurePolicy::fail_fast,
                    .seed = sys::random_seed(),
                    .run_root = given.prepared.root.path().string()},
-                  nullptr, std::move(leftovers.tasks));
+                  cache.get(), std::move(leftovers.tasks));
   Result<> written = write_manifest(folder, make_manifest(run, given.start, given.images, "running", std::nullopt));
   if (!written) return Failure(written.error());
   Result<engine::RunState> state = engine::RunState::failed;
   {
     auto runner = runner::make_local_runner(given.prepared.plan, context, given.engine, *store, given.prepared.gpus);
     given.interruption.forward_to(runner.get());
+    cache->post_to([&runner](engine::Event event) { runner->post(std::move(event)); });
     state = engine::run_to_end(run, *runner, record, given.reporting.reporter(), given.clock, *failpoint);
     given.interruption.forward_to(nullptr);
+    cache.reset();  // its watch posts to the runner
   }
   if (!state) return Failure(state.error());
   written = write_manifest(folder,

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mlpipe/artifact/store.hpp"
+#include "mlpipe/artifact/tree.hpp"
+#include "mlpipe/engine/ports.hpp"
+#include "mlpipe/metadata/record.hpp"
+#include "mlpipe/runner/run_context.hpp"
+
+namespace mlpipe::runner {
+
+// What the command line says of the cache.
+struct CachePolicy {
+  bool enabled = true;      // false: no task may use a result of another run
+  std::string parent;       // but those of this run count for every task; empty: there is none
+  std::vector<bool> again;  // by task: to run whatever is known; empty: none of them
+};
+
+// The results of earlier runs on one root, as the record knows and the tree holds them. Who makes a result holds a lock
+// with the name of its fingerprint below the root, so that of several runs and tasks that need the same one makes it.
+class RunCache : public engine::ResultCache {
+ public:
+  // Is the result of `task`, given `inputs`, there? As look_up(), but nothing is put into the tree; for a dry run.
+  virtual engine::CacheAnswer foresee(engine::TaskId task, const engine::TaskData& inputs) = 0;
+  // Where ResultSettled goes, from a thread of its own; before the run begins. Null: nowhere.
+  virtual void post_to(std::function<void(engine::Event)> post) = 0;
+};
+
+// Borrows everything, for as long as the cache lives. `run.images` are those of the run.
+std::unique_ptr<RunCache> make_run_cache(const plan::Plan& plan, const RunContext& run, metadata::RunRecord& record,
+                                         artifact::ArtifactStore& store, const Clock& clock, CachePolicy policy);
+
+}  // namespace mlpipe::runner

@@ -1,0 +1,208 @@
+#include "mlpipe/runner/result_cache.hpp"
+
+#include <map>
+
+#include "mlpipe/base/text.hpp"
+#include "mlpipe/plan/fingerprint.hpp"
+#include "mlpipe/sys/file.hpp"
+#include "mlpipe/sys/lock.hpp"
+#include "runner/attempt.hpp"
+#include "runner/lock_watch.hpp"
+
+namespace mlpipe::runner {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::CacheAnswer;
+using engine::TaskData;
+using engine::TaskId;
+using Kind = CacheAnswer::Kind;
+
+// Of results with one fingerprint: how many are looked at before the task rather runs.
+constexpr std::size_t k_most_results = 8;
+
+std::string file_name_of(const std::string& uri) {
+  const std::size_t slash = uri.rfind('/');
+  return slash == std::string::npos ? uri : uri.substr(slash + 1);
+}
+
+// A text about times, "3 days".
+std::string age_text(std::chrono::milliseconds age) { return duration_text(age); }
+
+class TreeCache final : public RunCache {
+ public:
+  TreeCache(const plan::Plan& plan, const RunContext& run, metadata::RunRecord& record, artifact::ArtifactStore& store,
+            const Clock& clock, CachePolicy policy)
+      : plan_(plan), run_(run), record_(record), store_(store), clock_(clock), policy_(std::move(policy)) {}
+
+  void post_to(std::function<void(engine::Event)> post) override { post_ = std::move(post); }
+
+  CacheAnswer look_up(TaskId task, const TaskData& inputs) override { return search(task, inputs, Search::restore); }
+  CacheAnswer foresee(TaskId task, const TaskData& inputs) override { return search(task, inputs, Search::look_only); }
+
+  CacheAnswer claim(TaskId task, const TaskData& inputs) override {
+    CacheAnswer answer = search(task, inputs, Search::restore);
+    if (answer.kind == Kind::hit || answer.fingerprint.empty() || !may_share(task) || held_.contains(task)) return answer;
+    const fs::path file = lock_file(answer.fingerprint);
+    auto lock = sys::try_lock(file);
+    if (!lock) return answer;  // no locks there: both make it, and either result is good
+    if (auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
+      answer.kind = Kind::busy;
+      answer.why = fmt::format("{} makes the same result", sys::to_string(*holder));
+      if (!watch_) watch_ = std::make_unique<LockWatch>([this](TaskId free) { post_(engine::ResultSettled{free}); });
+      watch_->add(file, task);
+      return answer;
+    }
+    // Somebody may have made it between the look and the lock.
+    answer = search(task, inputs, Search::restore);
+    held_.emplace(task, Held{file, std::move(std::get<sys::FileLock>(*lock))});
+    if (answer.kind == Kind::hit) release(task);
+    return answer;
+  }
+
+  void release(TaskId task) override {
+    auto held = held_.find(task);
+    if (held == held_.end()) return;
+    std::error_code ignored;
+    fs::remove(held->second.file, ignored);  // before it is let go: nobody else can hold it now
+    held_.erase(held);
+  }
+
+  Result<> make_durable() override { return sys::sync_file_system(run_.run_folder); }
+
+  void discard(TaskId task, const TaskData& /*outputs*/) override {
+    const artifact::TaskTree tree(run_.run_folder, plan_.task(task).path());
+    for (const spec::ArtifactSpec& output : plan_.component(task).interface.output_artifacts) {
+      (void)sys::remove_tree(tree.output(output.name));  // what stays is found by gc
+    }
+  }
+
+ private:
+  enum class Search { restore, look_only };
+
+  struct Held {
+    fs::path file;
+    sys::FileLock lock;
+  };
+
+  const spec::TaskSettings& settings(TaskId task) const { return *plan_.task(task).spec->settings; }
+  bool may_share(TaskId task) const { return policy_.enabled && settings(task).cache.enabled && post_ != nullptr; }
+
+  fs::path lock_file(const std::string& fingerprint) const {
+    return artifact::Root(run_.root).state() / "locks" / "results" / (fingerprint + ".lock");
+  }
+
+  CacheAnswer search(TaskId task, const TaskData& inputs, Search how) {
+    CacheAnswer answer;
+    const spec::ComponentSpec& component = plan_.component(task);
+    if (component.container() == nullptr) return answer;
+    if (!fingerprint(task, inputs, answer)) return answer;
+    if (!policy_.again.empty() && policy_.again[plan::index(task)]) {
+      answer.why = "it was asked for";
+      return answer;
+    }
+    const bool any_run = policy_.enabled && settings(task).cache.enabled;
+    if (!any_run && policy_.parent.empty()) {
+      answer.why = policy_.enabled ? "it says `cache: false`" : "--no-cache was given";
+      return answer;
+    }
+    Result<std::vector<metadata::StoredResult>> results = record_.results(answer.fingerprint, k_most_results);
+    if (!results) {
+      answer.why = results.error().message;
+      return answer;
+    }
+    answer.why = "no run has made this result yet";
+    for (metadata::StoredResult& result : *results) {
+      if (!any_run && result.run_id != policy_.parent) continue;
+      std::string objection = objection_to(task, result);
+      if (objection.empty() && how == Search::restore) objection = restore(task, result);
+      if (!objection.empty()) {
+        answer.why = std::move(objection);
+        continue;
+      }
+      answer.kind = Kind::hit;
+      answer.why.clear();
+      answer.from_run = std::move(result.run_id);
+      answer.outputs = std::move(result.outputs);
+      return answer;
+    }
+    return answer;
+  }
+
+  bool fingerprint(TaskId task, const TaskData& inputs, CacheAnswer& answer) {
+    const spec::ComponentSpec& component = plan_.component(task);
+    Result<std::string> key = image_key(*component.container(), inputs);
+    auto image = key ? run_.images.find(*key) : run_.images.end();
+    if (image == run_.images.end()) {
+      answer.why = "its image is known only when it runs";
+      return false;
+    }
+    plan::FingerprintInputs facts{.image = image->second.id, .parameters = inputs.parameters};
+    for (const auto& [name, artifact] : inputs.artifacts) {
+      facts.artifacts.emplace(name, plan::FingerprintArtifact{.type = artifact.type,
+                                                              .digest = artifact.digest,
+                                                              .file_name = file_name_of(artifact.uri),
+                                                              .is_folder = artifact.is_folder,
+                                                              .metadata = artifact.metadata});
+    }
+    plan::Fingerprint made = fingerprints_.make(component, settings(task), facts);
+    answer.fingerprint = std::move(made.hex);
+    answer.fingerprint_text = std::move(made.text);
+    return true;
+  }
+
+  // Why `result` cannot stand for the task's own; empty: it can.
+  std::string objection_to(TaskId task, const metadata::StoredResult& result) {
+    if (const auto& most = settings(task).cache.max_age) {
+      const auto age = clock_.wall() - result.finished;
+      if (age > *most) {
+        return fmt::format("the result of run {} is {} old, more than its max_age of {}", result.run_id, age_text(age),
+                           age_text(*most));
+      }
+    }
+    if (result.removed) {
+      return fmt::format("the artifacts of run {} were taken away", result.run_id);
+    }
+    for (const auto& [name, artifact] : result.outputs.artifacts) {
+      Result<bool> whole = store_.is_whole(artifact, [] { return false; });
+      if (!whole) return whole.error().message;
+      if (!*whole) {
+        return fmt::format("artifact {} of run {} is missing or has changed since: {}", name, result.run_id, artifact.uri);
+      }
+    }
+    return {};
+  }
+
+  // Puts the artifacts into this run's tree, and their new places into `result`.
+  std::string restore(TaskId task, metadata::StoredResult& result) {
+    for (auto& [name, artifact] : result.outputs.artifacts) {
+      const std::string uri = store_.uri_of(plan_.task(task).path(), name, file_name_of(artifact.uri));
+      if (uri == artifact.uri) continue;
+      if (Result<> restored = store_.restore(artifact, uri, [] { return false; }); !restored) {
+        return restored.error().message;
+      }
+      artifact.uri = uri;
+    }
+    return {};
+  }
+
+  const plan::Plan& plan_;
+  const RunContext& run_;
+  metadata::RunRecord& record_;
+  artifact::ArtifactStore& store_;
+  const Clock& clock_;
+  CachePolicy policy_;
+  plan::FingerprintMaker fingerprints_;
+  std::function<void(engine::Event)> post_;
+  std::map<TaskId, Held> held_;
+  std::unique_ptr<LockWatch> watch_;  // last: its thread uses post_
+};
+
+}  // namespace
+
+std::unique_ptr<RunCache> make_run_cache(const plan::Plan& plan, const RunContext& run, metadata::RunRecord& record,
+                                         artifact::ArtifactStore& store, const Clock& clock, CachePolicy policy) {
+  return std::make_unique<TreeCache>(plan, run, record, store, clock, std::move(policy));
+}
+
+}  // namespace mlpipe::runner
