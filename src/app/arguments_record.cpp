@@ -48,6 +48,15 @@ void add_annotations(CLI::App& root, LabelCommand& label, NoteCommand& note) {
   add_root(say, note.root);
 }
 
+void add_comparisons(CLI::App& root, VerifyCommand& verify) {
+  CLI::App& check = *root.add_subcommand("verify", "Read every artifact of a run again and compare it with the record");
+  check.footer("Example:\n  mlpipe verify latest train\n\nLeaves with 1 when an artifact is changed or missing.");
+  check.add_option("run", verify.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  check.add_option("task", verify.task, "Only the artifacts of this task")->type_name("TASK");
+  add_root(check, verify.root);
+  add_json(check, verify.json);
+}
+
 }  // namespace
 
 void add_root(CLI::App& app, std::string& root) {
@@ -59,12 +68,14 @@ void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print J
 void add_record_commands(CLI::App& root, RecordCommands& commands) {
   add_runs(root, commands.runs);
   add_annotations(root, commands.label, commands.note);
+  add_comparisons(root, commands.verify);
 }
 
 std::optional<Command> record_command(const CLI::App& root, const RecordCommands& commands) {
   if (root.got_subcommand("runs")) return commands.runs;
   if (root.got_subcommand("label")) return commands.label;
   if (root.got_subcommand("note")) return commands.note;
+  if (root.got_subcommand("verify")) return commands.verify;
   return std::nullopt;
 }
 

@@ -16,6 +16,7 @@ struct RecordCommands {
   RunsCommand runs;
   LabelCommand label;
   NoteCommand note;
+  VerifyCommand verify;
 };
 
 // Adds the subcommands to the program's; `commands` must live until it has parsed.

@@ -1,20 +1,31 @@
 #include "app/dispatch.hpp"
 
+#include <unistd.h>
+
+#include <csignal>
+
 #include "app/annotate.hpp"
 #include "app/component_show.hpp"
 #include "app/doctor.hpp"
 #include "app/graph.hpp"
 #include "app/init.hpp"
+#include "app/interruption.hpp"
 #include "app/list_runs.hpp"
 #include "app/logs.hpp"
 #include "app/print.hpp"
 #include "app/run.hpp"
 #include "app/show.hpp"
 #include "app/validate.hpp"
+#include "app/verify.hpp"
 #include "mlpipe/engine/failpoint.hpp"
+#include "mlpipe/sys/terminal.hpp"
 
 namespace mlpipe::app {
 namespace {
+
+ExitCode exit_code_of_signal(int signal) {
+  return signal == SIGTERM ? ExitCode::terminated : signal == SIGHUP ? ExitCode::hung_up : ExitCode::interrupted;
+}
 
 struct Dispatch {
   const Clock& clock;
@@ -31,6 +42,14 @@ struct Dispatch {
   ExitCode operator()(const LogsCommand& command) const { return logs(command, standard_console(clock)); }
   ExitCode operator()(const LabelCommand& command) const { return label(command, standard_console(clock)); }
   ExitCode operator()(const NoteCommand& command) const { return note(command, standard_console(clock)); }
+  ExitCode operator()(const VerifyCommand& command) const {
+    const Interruption interruption;
+    const Console console = standard_console(clock);
+    const bool can_draw = console.destination == Destination::terminal &&
+                          sys::can_redraw(sys::is_terminal(STDERR_FILENO), sys::terminal_environment());
+    const ExitCode code = verify(command, console, interruption.stop(), can_draw ? ShowProgress::yes : ShowProgress::no);
+    return code == ExitCode::interrupted ? exit_code_of_signal(interruption.signal()) : code;
+  }
   ExitCode operator()(const GraphCommand& command) const { return graph(command); }
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }

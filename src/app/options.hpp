@@ -72,6 +72,13 @@ struct NoteCommand {
   std::string text;
 };
 
+struct VerifyCommand {
+  std::string root;
+  std::string run = "latest";
+  std::string task;
+  bool json = false;
+};
+
 struct ShowCommand {
   std::string root;
   std::string run = "latest";
@@ -118,6 +125,7 @@ struct Leave {
 };
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
-                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, LabelCommand, NoteCommand>;
+                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, LabelCommand, NoteCommand,
+                             VerifyCommand>;
 
 }  // namespace mlpipe::app
