@@ -48,7 +48,14 @@ void add_annotations(CLI::App& root, LabelCommand& label, NoteCommand& note) {
   add_root(say, note.root);
 }
 
-void add_comparisons(CLI::App& root, VerifyCommand& verify) {
+void add_comparisons(CLI::App& root, DiffCommand& diff, VerifyCommand& verify) {
+  CLI::App& compare = *root.add_subcommand("diff", "Say how two runs differ");
+  compare.footer("Example:\n  mlpipe diff prices-20261101 latest\n\nLeaves with 0 whether they differ or not.");
+  compare.add_option("a", diff.a, "Run id, unique prefix, or latest")->required()->type_name("RUN");
+  compare.add_option("b", diff.b, "The other one")->required()->type_name("RUN");
+  add_root(compare, diff.root);
+  add_json(compare, diff.json);
+
   CLI::App& check = *root.add_subcommand("verify", "Read every artifact of a run again and compare it with the record");
   check.footer("Example:\n  mlpipe verify latest train\n\nLeaves with 1 when an artifact is changed or missing.");
   check.add_option("run", verify.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
@@ -68,13 +75,14 @@ void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print J
 void add_record_commands(CLI::App& root, RecordCommands& commands) {
   add_runs(root, commands.runs);
   add_annotations(root, commands.label, commands.note);
-  add_comparisons(root, commands.verify);
+  add_comparisons(root, commands.diff, commands.verify);
 }
 
 std::optional<Command> record_command(const CLI::App& root, const RecordCommands& commands) {
   if (root.got_subcommand("runs")) return commands.runs;
   if (root.got_subcommand("label")) return commands.label;
   if (root.got_subcommand("note")) return commands.note;
+  if (root.got_subcommand("diff")) return commands.diff;
   if (root.got_subcommand("verify")) return commands.verify;
   return std::nullopt;
 }

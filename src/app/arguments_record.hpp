@@ -17,6 +17,7 @@ struct RecordCommands {
   LabelCommand label;
   NoteCommand note;
   VerifyCommand verify;
+  DiffCommand diff;
 };
 
 // Adds the subcommands to the program's; `commands` must live until it has parsed.

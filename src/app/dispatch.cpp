@@ -6,6 +6,7 @@
 
 #include "app/annotate.hpp"
 #include "app/component_show.hpp"
+#include "app/diff.hpp"
 #include "app/doctor.hpp"
 #include "app/graph.hpp"
 #include "app/init.hpp"
@@ -50,6 +51,7 @@ struct Dispatch {
     const ExitCode code = verify(command, console, interruption.stop(), can_draw ? ShowProgress::yes : ShowProgress::no);
     return code == ExitCode::interrupted ? exit_code_of_signal(interruption.signal()) : code;
   }
+  ExitCode operator()(const DiffCommand& command) const { return diff(command, standard_console(clock)); }
   ExitCode operator()(const GraphCommand& command) const { return graph(command); }
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }

@@ -72,6 +72,13 @@ struct NoteCommand {
   std::string text;
 };
 
+struct DiffCommand {
+  std::string root;
+  std::string a;
+  std::string b;
+  bool json = false;
+};
+
 struct VerifyCommand {
   std::string root;
   std::string run = "latest";
@@ -126,6 +133,6 @@ struct Leave {
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, LabelCommand, NoteCommand,
-                             VerifyCommand>;
+                             VerifyCommand, DiffCommand>;
 
 }  // namespace mlpipe::app
