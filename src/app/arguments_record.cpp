@@ -72,6 +72,20 @@ void add_root(CLI::App& app, std::string& root) {
 
 void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON (docs/json.md)"); }
 
+void add_lineage(CLI::App& show, CLI::Option* run, ShowCommand& command) {
+  CLI::Option* artifact =
+      show.add_option("--lineage", command.lineage,
+                      "Where an artifact comes from: RUN/TASK/OUTPUT, a path, or 8 or more digits of its digest")
+          ->excludes(run)
+          ->type_name("ARTIFACT");
+  show.add_flag("--up", command.up, "With --lineage: what it was made from (default)")->needs(artifact);
+  show.add_flag("--down", command.down, "With --lineage: what was made from it, across runs")->needs(artifact);
+  show.add_option("--depth", command.depth, "With --lineage: at most N tasks behind each other (default: 20)")
+      ->needs(artifact)
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
+}
+
 void add_record_commands(CLI::App& root, RecordCommands& commands) {
   add_runs(root, commands.runs);
   add_annotations(root, commands.label, commands.note);

@@ -11,6 +11,7 @@
 #include "app/graph.hpp"
 #include "app/init.hpp"
 #include "app/interruption.hpp"
+#include "app/lineage.hpp"
 #include "app/list_runs.hpp"
 #include "app/logs.hpp"
 #include "app/print.hpp"
@@ -39,7 +40,10 @@ struct Dispatch {
   ExitCode operator()(const ValidateCommand& command) const { return validate(command); }
   ExitCode operator()(const ComponentShowCommand& command) const { return component_show(command); }
   ExitCode operator()(const RunsCommand& command) const { return list_runs(command, standard_console(clock)); }
-  ExitCode operator()(const ShowCommand& command) const { return show(command, standard_console(clock)); }
+  ExitCode operator()(const ShowCommand& command) const {
+    const Console console = standard_console(clock);
+    return command.lineage.empty() ? show(command, console) : lineage(command, console);
+  }
   ExitCode operator()(const LogsCommand& command) const { return logs(command, standard_console(clock)); }
   ExitCode operator()(const LabelCommand& command) const { return label(command, standard_console(clock)); }
   ExitCode operator()(const NoteCommand& command) const { return note(command, standard_console(clock)); }

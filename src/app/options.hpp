@@ -90,6 +90,10 @@ struct ShowCommand {
   std::string root;
   std::string run = "latest";
   std::string task;
+  std::string lineage;  // an artifact: where it comes from (up), what was made from it (down); up when neither is said
+  bool up = false;
+  bool down = false;
+  int depth = 20;
   bool json = false;
 };
 
