@@ -15,14 +15,16 @@ void add_runs(CLI::App& root, RunsCommand& runs) {
   app.footer(
       "Example:\n  mlpipe runs --limit 5\n  mlpipe runs --pipeline prices --metric 'rmse<30000' --sort metric:rmse");
   add_root(app, runs.root);
-  add_list(app, "--status", runs.status, "Only those running, interrupted, succeeded, failed or cancelled; may be repeated",
-           "STATUS");
+  add_list(app, "--status", runs.status,
+           "Only those running, interrupted, succeeded, failed or cancelled; may be repeated", "STATUS");
   app.add_option("--pipeline", runs.pipeline, "Only those of this pipeline")->type_name("NAME");
   app.add_option("--experiment", runs.experiment, "Only those of this experiment")->type_name("NAME");
   app.add_option("--since", runs.since, "Only those begun since then: 7d, 12h, 2026-11-01")->type_name("WHEN");
-  add_list(app, "-p,--param", runs.parameters, "Only those with this value of a parameter; may be repeated", "NAME=VALUE");
+  add_list(app, "-p,--param", runs.parameters, "Only those with this value of a parameter; may be repeated",
+           "NAME=VALUE");
   add_list(app, "--metric", runs.metrics,
-           "Only those whose metric, by name or task.name, is <, <=, ==, >= or > a number; may be repeated", "CONDITION");
+           "Only those whose metric, by name or task.name, is <, <=, ==, >= or > a number; may be repeated",
+           "CONDITION");
   add_list(app, "--label", runs.labels, "Only those with this label; may be repeated", "NAME=VALUE");
   app.add_option("--sort", runs.sort, "By created, duration or metric:NAME; with - in front the greatest first")
       ->type_name("KEY");

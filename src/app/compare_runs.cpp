@@ -125,7 +125,8 @@ RunDifferences compare_runs(const RecordedRun& a, const RecordedRun& b, WallTime
   }
   const auto durations_of = [&](const RecordedRun& recorded) {
     return of_tasks(recorded.tasks, both, [&](const TaskRow& task, Named& to) {
-      if (const auto duration = duration_of(recorded.run, task, now)) to.emplace(task.path, std::int64_t{duration->count()});
+      const auto duration = duration_of(recorded.run, task, now);
+      if (duration) to.emplace(task.path, std::int64_t{duration->count()});
     });
   };
 

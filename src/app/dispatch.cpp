@@ -52,7 +52,8 @@ struct Dispatch {
     const Console console = standard_console(clock);
     const bool can_draw = console.destination == Destination::terminal &&
                           sys::can_redraw(sys::is_terminal(STDERR_FILENO), sys::terminal_environment());
-    const ExitCode code = verify(command, console, interruption.stop(), can_draw ? ShowProgress::yes : ShowProgress::no);
+    const ShowProgress show_progress = can_draw ? ShowProgress::yes : ShowProgress::no;
+    const ExitCode code = verify(command, console, interruption.stop(), show_progress);
     return code == ExitCode::interrupted ? exit_code_of_signal(interruption.signal()) : code;
   }
   ExitCode operator()(const DiffCommand& command) const { return diff(command, standard_console(clock)); }

@@ -20,7 +20,8 @@ using metadata::RunRow;
 using metadata::TaskRow;
 
 constexpr std::size_t k_shortest_digest = 8;
-constexpr const char* k_how = "an artifact is RUN/TASK/OUTPUT, the path of its payload, or 8 or more digits of its digest";
+constexpr const char* k_how =
+    "an artifact is RUN/TASK/OUTPUT, the path of its payload, or 8 or more digits of its digest";
 
 // The digits of "sha256:1234abcd" or "1234abcd"; nothing when it is no digest.
 std::optional<std::string> digest_prefix(const std::string& reference) {
@@ -62,7 +63,8 @@ Result<FoundArtifact> by_digest(Queries& queries, const std::string& prefix) {
   return fail(ErrorCode::not_found, "no latest attempt on record has an artifact with the digest {}", digests->front());
 }
 
-Result<FoundArtifact> by_place(Queries& queries, const RunRow& run, const std::string& task, const std::string& output) {
+Result<FoundArtifact> by_place(Queries& queries, const RunRow& run, const std::string& task,
+                               const std::string& output) {
   const Result<std::vector<TaskRow>> tasks = queries.tasks(run.id);
   if (!tasks) return Failure(tasks.error());
   const Result<const TaskRow*> row = find_task(run, *tasks, task);
@@ -156,7 +158,8 @@ Result<FoundArtifact> find_artifact(Queries& queries, const std::string& referen
   const std::size_t first = reference.find('/');
   const std::size_t last = reference.rfind('/');
   if (first == std::string::npos || first == last || first == 0 || last + 1 == reference.size()) {
-    return fail_with_hint(ErrorCode::invalid_input, fmt::format("\"{}\" names no artifact", printable(reference)), k_how);
+    return fail_with_hint(ErrorCode::invalid_input, fmt::format("\"{}\" names no artifact", printable(reference)),
+                          k_how);
   }
   const Result<RunRow> run = queries.find_run(reference.substr(0, first));
   if (!run) return Failure(run.error());

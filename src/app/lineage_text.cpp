@@ -63,7 +63,8 @@ void add_making(Lines& lines, const Making& making, std::size_t level) {
   if (making.inputs.parameters.empty()) return;
   std::string parameters;
   for (const auto& [name, value] : making.inputs.parameters) {
-    parameters += fmt::format("{}{}={}", parameters.empty() ? "" : ", ", name, shorten(parameter_line(value), k_value_shown));
+    const std::string text = shorten(parameter_line(value), k_value_shown);
+    parameters += fmt::format("{}{}={}", parameters.empty() ? "" : ", ", name, text);
   }
   lines.add(level, "parameters " + parameters, Style::faint);
 }

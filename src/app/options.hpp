@@ -136,7 +136,7 @@ struct Leave {
 };
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
-                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, LabelCommand, NoteCommand,
-                             VerifyCommand, DiffCommand>;
+                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, LabelCommand,
+                             NoteCommand, VerifyCommand, DiffCommand>;
 
 }  // namespace mlpipe::app

@@ -100,7 +100,8 @@ Result<const TaskRow*> find_task(const RunRow& run, const std::vector<TaskRow>& 
 std::filesystem::path payload_path(const std::string& uri, const std::string& recorded_root,
                                    const std::filesystem::path& root) {
   if (uri.find("://") != std::string::npos) return {};
-  if (!recorded_root.empty() && uri.starts_with(recorded_root + "/")) return root / uri.substr(recorded_root.size() + 1);
+  if (!recorded_root.empty() && uri.starts_with(recorded_root + "/"))
+    return root / uri.substr(recorded_root.size() + 1);
   return uri;
 }
 
