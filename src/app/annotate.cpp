@@ -72,9 +72,10 @@ ExitCode label(const LabelCommand& command, const Console& console) {
 
 ExitCode note(const NoteCommand& command, const Console& console) {
   if (!is_valid_utf8(command.text) || command.text.size() > k_longest_note) {
-    return report_error(console, {.code = ErrorCode::invalid_input,
-                                  .message = fmt::format("note: it is no UTF-8 text of at most {} bytes", k_longest_note),
-                                  .hint = "keep longer texts in a file, and name the file"});
+    const Failure wrong = fail_with_hint(ErrorCode::invalid_input,
+                                         fmt::format("note: it is no UTF-8 text of at most {} bytes", k_longest_note),
+                                         "keep longer texts in a file, and name the file");
+    return report_error(console, wrong.value());
   }
   const Result<metadata::RunRow> run =
       change_run(command.root, command.run, {.labels = {}, .note = std::string(trim(command.text))});

@@ -114,9 +114,10 @@ void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph)
 void add_listings(CLI::App& root, ShowCommand& show, LogsCommand& logs) {
   CLI::App& one = *root.add_subcommand("show", "Show a run: tasks, durations, parameters, artifacts, metrics");
   one.footer("Example:\n  mlpipe show latest train");
-  one.add_option("run", show.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  CLI::Option* run = one.add_option("run", show.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
   one.add_option("task", show.task, "One task in depth")->type_name("TASK");
   add_root(one, show.root);
+  add_lineage(one, run, show);
   add_json(one, show.json);
 
   CLI::App& log = *root.add_subcommand("logs", "Print what the tasks of a run wrote");

@@ -1,11 +1,18 @@
 #include "app/dispatch.hpp"
 
+#include <unistd.h>
+
+#include <csignal>
+
 #include "app/annotate.hpp"
 #include "app/cancel.hpp"
 #include "app/component_show.hpp"
+#include "app/diff.hpp"
 #include "app/doctor.hpp"
 #include "app/graph.hpp"
 #include "app/init.hpp"
+#include "app/interruption.hpp"
+#include "app/lineage.hpp"
 #include "app/list_runs.hpp"
 #include "app/logs.hpp"
 #include "app/print.hpp"
@@ -13,10 +20,16 @@
 #include "app/run.hpp"
 #include "app/show.hpp"
 #include "app/validate.hpp"
+#include "app/verify.hpp"
 #include "mlpipe/engine/failpoint.hpp"
+#include "mlpipe/sys/terminal.hpp"
 
 namespace mlpipe::app {
 namespace {
+
+ExitCode exit_code_of_signal(int signal) {
+  return signal == SIGTERM ? ExitCode::terminated : signal == SIGHUP ? ExitCode::hung_up : ExitCode::interrupted;
+}
 
 struct Dispatch {
   const Clock& clock;
@@ -29,10 +42,23 @@ struct Dispatch {
   ExitCode operator()(const ValidateCommand& command) const { return validate(command); }
   ExitCode operator()(const ComponentShowCommand& command) const { return component_show(command); }
   ExitCode operator()(const RunsCommand& command) const { return list_runs(command, standard_console(clock)); }
-  ExitCode operator()(const ShowCommand& command) const { return show(command, standard_console(clock)); }
+  ExitCode operator()(const ShowCommand& command) const {
+    const Console console = standard_console(clock);
+    return command.lineage.empty() ? show(command, console) : lineage(command, console);
+  }
   ExitCode operator()(const LogsCommand& command) const { return logs(command, standard_console(clock)); }
   ExitCode operator()(const LabelCommand& command) const { return label(command, standard_console(clock)); }
   ExitCode operator()(const NoteCommand& command) const { return note(command, standard_console(clock)); }
+  ExitCode operator()(const VerifyCommand& command) const {
+    const Interruption interruption;
+    const Console console = standard_console(clock);
+    const bool can_draw = console.destination == Destination::terminal &&
+                          sys::can_redraw(sys::is_terminal(STDERR_FILENO), sys::terminal_environment());
+    const ShowProgress show_progress = can_draw ? ShowProgress::yes : ShowProgress::no;
+    const ExitCode code = verify(command, console, interruption.stop(), show_progress);
+    return code == ExitCode::interrupted ? exit_code_of_signal(interruption.signal()) : code;
+  }
+  ExitCode operator()(const DiffCommand& command) const { return diff(command, standard_console(clock)); }
   ExitCode operator()(const GraphCommand& command) const { return graph(command); }
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }

@@ -71,8 +71,8 @@ std::string remarks_on(const RunSelection& selection, const std::vector<Selected
     if (several == runs.end()) continue;
     std::vector<std::string> names;
     for (const MetricRow& metric : several->metrics[asked]) names.push_back(full_name(metric));
-    text += printable(fmt::format("{} means several metrics of a run: {}; any of these names can be given", metrics[asked],
-                                  join(names, ", ")));
+    text += printable(fmt::format("{} means several metrics of a run: {}; any of these names can be given",
+                                  metrics[asked], join(names, ", ")));
     text += "\n";
   }
   return text;
@@ -143,11 +143,10 @@ ExitCode list_runs(const RunsCommand& command, const Console& console) {
     return ExitCode::succeeded;
   }
   if (runs->empty()) {
-    console.err(is_filtered(selection->filter)
-                    ? fmt::format("no run on {} is like that; `mlpipe runs` lists all\n", root->string())
-                    : fmt::format("no run was started on {} yet; `mlpipe run PIPELINE` starts one, --root names another "
-                                  "root\n",
-                                  root->string()));
+    const char* text = is_filtered(selection->filter)
+                           ? "no run on {} is like that; `mlpipe runs` lists all\n"
+                           : "no run was started on {} yet; `mlpipe run PIPELINE` starts one, --root names another root\n";
+    console.err(fmt::format(fmt::runtime(text), root->string()));
     return ExitCode::succeeded;
   }
   console.out(table_of(*selection, *runs, console));

@@ -90,10 +90,28 @@ struct NoteCommand {
   std::string text;
 };
 
+struct DiffCommand {
+  std::string root;
+  std::string a;
+  std::string b;
+  bool json = false;
+};
+
+struct VerifyCommand {
+  std::string root;
+  std::string run = "latest";
+  std::string task;
+  bool json = false;
+};
+
 struct ShowCommand {
   std::string root;
   std::string run = "latest";
   std::string task;
+  std::string lineage;  // an artifact: where it comes from (up), what was made from it (down); up when neither is said
+  bool up = false;
+  bool down = false;
+  int depth = 20;
   bool json = false;
 };
 
@@ -137,6 +155,6 @@ struct Leave {
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
-                             LabelCommand, NoteCommand>;
+                             LabelCommand, NoteCommand, VerifyCommand, DiffCommand>;
 
 }  // namespace mlpipe::app

@@ -97,6 +97,14 @@ Result<const TaskRow*> find_task(const RunRow& run, const std::vector<TaskRow>& 
       near ? fmt::format("did you mean {}?", *near) : fmt::format("`mlpipe show {}` lists its tasks", run.id));
 }
 
+std::filesystem::path payload_path(const std::string& uri, const std::string& recorded_root,
+                                   const std::filesystem::path& root) {
+  if (uri.find("://") != std::string::npos) return {};
+  if (!recorded_root.empty() && uri.starts_with(recorded_root + "/"))
+    return root / uri.substr(recorded_root.size() + 1);
+  return uri;
+}
+
 std::string_view state_text(const RunRow& run) {
   return run.interrupted ? "interrupted" : engine::to_string(run.state);
 }

@@ -20,6 +20,11 @@ Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem:
 Result<const metadata::TaskRow*> find_task(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks,
                                            const std::string& path);
 
+// Where the payload at `uri`, recorded when the root was at `recorded_root`, is now that it is at `root`; empty when it is not
+// on this machine.
+std::filesystem::path payload_path(const std::string& uri, const std::string& recorded_root,
+                                   const std::filesystem::path& root);
+
 // "interrupted", or the run's state.
 std::string_view state_text(const metadata::RunRow& run);
 Style style_of(const metadata::RunRow& run);

@@ -144,7 +144,8 @@ Result<RunSelection> selection_of(const RunsCommand& command, WallTime now) {
   if (!command.since.empty()) {
     filter.since = parse_since(command.since, now);
     if (!filter.since)
-      return wrong("--since", command.since, "write a time ago (7d, 12h, 30m) or a date (2026-11-01, 2026-11-01T18:30)");
+      return wrong("--since", command.since,
+                   "write a time ago (7d, 12h, 30m) or a date (2026-11-01, 2026-11-01T18:30)");
   }
   Result<> read = add_each(command.status, filter.statuses, status_of);
   if (read) read = add_each(command.metrics, filter.metrics, condition_of);

@@ -1,6 +1,7 @@
 #include "mlpipe/metadata/queries.hpp"
 
 #include "metadata/read_events.hpp"
+#include "metadata/read_lineage.hpp"
 #include "metadata/read_runs.hpp"
 #include "metadata/read_tasks.hpp"
 #include "metadata/schema.hpp"
@@ -42,6 +43,26 @@ class SqliteQueries final : public Queries {
       if (!run) return Failure(run.error());
       return read_events(*database_, *run, task, after);
     });
+  }
+
+  Result<std::vector<Making>> makings(const MakingQuery& query) override {
+    return snapshot([&] { return read_makings(*database_, query); });
+  }
+
+  Result<std::optional<Making>> making_of(const std::string& run_id, const std::string& task) override {
+    return snapshot([&]() -> Result<std::optional<Making>> {
+      const Result<std::int64_t> run = run_reader().number_of(run_id);
+      if (!run) return Failure(run.error());
+      return read_making_of(*database_, *run, task);
+    });
+  }
+
+  Result<std::vector<std::string>> digests(const std::string& prefix, std::size_t limit) override {
+    return snapshot([&] { return read_digests(*database_, prefix, limit); });
+  }
+
+  Result<std::vector<OutputPlace>> outputs_at(const std::string& uri) override {
+    return snapshot([&] { return read_outputs_at(*database_, uri); });
   }
 
  private:

@@ -91,8 +91,8 @@ void require_all(Sql& sql, const RunFilter& filter) {
   for (const auto& [name, text] : filter.labels) require_named(sql, "labels", name, sql.bound(text));
   for (const MetricCondition& condition : filter.metrics) {
     const std::string meant = means(sql, condition.metric);
-    sql.require(fmt::format("EXISTS (SELECT 1 FROM metrics AS m WHERE m.run = runs.run AND {} AND m.value {} {})", meant,
-                            sql_of(condition.comparison), sql.bound(condition.value)));
+    sql.require(fmt::format("EXISTS (SELECT 1 FROM metrics AS m WHERE m.run = runs.run AND {} AND m.value {} {})",
+                            meant, sql_of(condition.comparison), sql.bound(condition.value)));
   }
 }
 

@@ -87,6 +87,9 @@ struct EventRow {
   std::optional<std::chrono::milliseconds> retry_in;
 };
 
+struct Making;
+struct MakingQuery;
+struct OutputPlace;
 struct RunSelection;
 struct SelectedRun;
 
@@ -104,6 +107,15 @@ class Queries {
   virtual Result<std::vector<TaskRow>> tasks(const std::string& run_id) = 0;
   // What happened to the run with that exact id after event `after`, in order; of one task when `task` is not empty.
   virtual Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task, std::int64_t after) = 0;
+
+  // Lineage (lineage.hpp). The attempts that took or gave an artifact; only the latest of each task counts.
+  virtual Result<std::vector<Making>> makings(const MakingQuery& query) = 0;
+  // The latest attempt of a task of the run with that exact id; nothing when there was none.
+  virtual Result<std::optional<Making>> making_of(const std::string& run_id, const std::string& task) = 0;
+  // Recorded digests that begin so, at most `limit`.
+  virtual Result<std::vector<std::string>> digests(const std::string& prefix, std::size_t limit) = 0;
+  // The outputs with that URI, those of cached tasks last, the newest first. Reads the whole table.
+  virtual Result<std::vector<OutputPlace>> outputs_at(const std::string& uri) = 0;
 };
 
 // Tells whether a process holds the lock of a run.

@@ -1,6 +1,8 @@
 #include <random>
 
 #include "fixture.hpp"
+#include "mlpipe/metadata/lineage.hpp"
+#include "mlpipe/metadata/run_selection.hpp"
 
 // Whatever the file holds: an Error that names it, or rows; no crash (these run under ASan and UBSan too).
 namespace mlpipe::metadata {
@@ -33,6 +35,14 @@ std::optional<Error> use(const std::filesystem::path& file) {
   if (auto run = (*queries)->find_run("latest"); !run) return run.error();
   if (auto tasks = (*queries)->tasks("r1"); !tasks) return tasks.error();
   if (auto events = (*queries)->events("r1", "", 0); !events) return events.error();
+  RunSelection selection{.filter = {.parameters = {{"rate", "0.5"}}, .metrics = {{"a.x", Comparison::less, 1}}}};
+  if (auto runs = (*queries)->select_runs(selection); !runs) return runs.error();
+  for (const Side side : {Side::input, Side::output}) {
+    const MakingQuery query{.side = side, .digest = "sha256:" + std::string(64, 'a'), .limit = 5};
+    if (auto makings = (*queries)->makings(query); !makings) return makings.error();
+  }
+  if (auto making = (*queries)->making_of("r1", "task_3"); !making) return making.error();
+  if (auto places = (*queries)->outputs_at("/root/model"); !places) return places.error();
   queries->reset();
 
   auto record = open_record(file);
