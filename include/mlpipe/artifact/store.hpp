@@ -39,7 +39,8 @@ class ArtifactStore {
   // at `uri` is replaced. Readers see all of it or nothing, but it is not yet on the disk and counts for nothing until
   // the record says so: the caller calls sys::sync_file_system() once for many before it commits the record. Whether
   // `stored` is whole is for the caller to ask first. not_found: it is gone.
-  virtual Result<> restore(const engine::Artifact& stored, const std::string& uri, const std::function<bool()>& stop) = 0;
+  virtual Result<> restore(const engine::Artifact& stored, const std::string& uri,
+                           const std::function<bool()>& stop) = 0;
 
   // Is the payload of `stored` there, as it was when it was published? False when it is gone, differs in content, names,
   // kinds or executable bits, is being written to, or holds what no artifact may hold; times and owners do not count.

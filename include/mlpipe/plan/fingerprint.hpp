@@ -72,8 +72,8 @@ struct FingerprintChange {
 // The facts of `after` that differ from those of `before`, both texts of fingerprint_of(), in the order in which a
 // reader wants them: version, image, code, parameters, inputs, the rest. Command, args and script give one each.
 std::vector<FingerprintChange> compare_fingerprints(const std::string& before, const std::string& after);
-// "parameter test_size changed from 0.2 to 0.3", "image changed from sha256:ab12… to sha256:cd34…", "script changed in
-// line 3: from … to …", "input dataset is new". One line, safe on a terminal.
+// "parameter test_size changed from 0.2 to 0.3", "image changed from sha256:ab12… to sha256:cd34…", "script changed
+// in line 3: from … to …", "input dataset is new". One line, safe on a terminal.
 std::string to_string(const FingerprintChange& change);
 
 }  // namespace mlpipe::plan
