@@ -28,7 +28,19 @@ class FakeContainerEngine final : public runner::ContainerEngine {
     runner::ContainerConfig config;
     runner::ContainerState state;
     int away = 0;
+    std::string stored_output = {};  // that the engine kept of it
+    int ends_with = 0;               // when it is followed to its end
   };
+
+  // A container that an earlier mlpipe made, found by its name.
+  void leave(runner::ContainerConfig config, runner::ContainerState state, std::string output = {}, int ends_with = 0) {
+    std::lock_guard lock(mutex);
+    const std::string id = config.name;
+    containers_[id] = Container{.config = std::move(config),
+                                .state = std::move(state),
+                                .stored_output = std::move(output),
+                                .ends_with = ends_with};
+  }
 
   FakeContainerEngine() {
     info_.name = "fake";
@@ -130,7 +142,20 @@ class FakeContainerEngine final : public runner::ContainerEngine {
     if (behaviour.engine_away > 0) return fail(ErrorCode::unavailable, "the connection was lost");
     return {};
   }
-  Result<> follow(const std::string&, runner::LogSink&, sys::StopSignal&) override { return {}; }
+  Result<> follow(const std::string& id, runner::LogSink& log, sys::StopSignal&) override {
+    std::lock_guard lock(mutex);
+    const auto found = containers_.find(id);
+    if (found == containers_.end()) return fail(ErrorCode::not_found, "no container {}", id);
+    Container& container = found->second;
+    if (!container.stored_output.empty()) {
+      log.write(runner::Stream::out, std::as_bytes(std::span(container.stored_output)));
+    }
+    if (container.state.status == runner::ContainerState::Status::running) {
+      container.state.status = runner::ContainerState::Status::exited;
+      container.state.exit_code = container.ends_with;
+    }
+    return {};
+  }
   Result<runner::ContainerState> inspect(const std::string& id) override {
     std::lock_guard lock(mutex);
     auto found = containers_.find(id);

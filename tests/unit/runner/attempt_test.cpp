@@ -49,7 +49,9 @@ class AttemptTest : public ::testing::Test {
 
   AttemptReport run(int attempt = 1) {
     component_.implementation = container_;
-    AttemptJob job{.request = {.id = {.task = plan::TaskId{0}, .number = attempt}, .inputs = inputs_},
+    AttemptJob job{.request = {.id = {.task = plan::TaskId{0}, .number = attempt},
+                               .inputs = inputs_,
+                               .take_up = take_up_},
                    .task_path = "make",
                    .container_name = "mlpipe-run-1-make-" + std::to_string(attempt),
                    .component = &component_,
@@ -57,7 +59,10 @@ class AttemptTest : public ::testing::Test {
                    .gpus = gpus_};
     StartGate gate(1);
     return run_attempt(job, {.run = run_, .engine = engine_, .store = *store_, .start_gate = gate, .sandboxes = nullptr},
-                       stop_, [this] { ++running_; });
+                       stop_, [this](std::chrono::milliseconds already) {
+                         ++running_;
+                         already_ = already;
+                       });
   }
 
   std::string env(const std::string& name) const {
@@ -78,7 +83,96 @@ class AttemptTest : public ::testing::Test {
   std::vector<std::string> gpus_;
   AttemptStop stop_;
   int running_ = 0;
+  std::chrono::milliseconds already_{0};
+  std::optional<engine::TakeUp> take_up_;
 };
+
+// ---- Attempts that an earlier mlpipe began ----------------------------------------------------------------------
+
+class TakeUpTest : public AttemptTest {
+ protected:
+  TakeUpTest() { take_up_ = engine::TakeUp{.running_since = SystemClock().wall() - std::chrono::seconds(30)}; }
+
+  // The container of attempt 1 as the engine has it, with the folders it was given.
+  void left(ContainerState state, int ends_with = 0) {
+    const fs::path work = artifact::TaskTree(run_.run_folder, "make").work(1);
+    fs::create_directories(work / "table");
+    fs::create_directories(work / ".mlpipe" / "parameters");
+    ContainerConfig config{.name = "mlpipe-run-1-make-1", .mounts = {{.source = work, .target = "/work"}}};
+    write_outputs(config);
+    state.started = true;
+    if (!state.started_at) state.started_at = SystemClock().wall() - std::chrono::seconds(40);
+    engine_.leave(config, state, "all it said\n", ends_with);
+  }
+  static ContainerState exited(int code) {
+    return {.status = ContainerState::Status::exited, .exit_code = code};
+  }
+};
+
+TEST_F(TakeUpTest, AContainerThatRunsIsFollowedToItsEnd) {
+  left({.status = ContainerState::Status::running});
+  const AttemptReport report = run();
+  ASSERT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
+  EXPECT_TRUE(engine_.created.empty());
+  EXPECT_EQ(running_, 1);
+  EXPECT_GE(already_, std::chrono::seconds(40));
+  EXPECT_EQ(test::slurp(run_.run_folder / "make/table/data"), "a,b\n1,2\n");
+  EXPECT_EQ(test::slurp(artifact::TaskTree(run_.run_folder, "make").log(1)), "all it said\n");
+  EXPECT_EQ(report.container_id, "mlpipe-run-1-make-1");
+}
+
+TEST_F(TakeUpTest, AContainerThatEndedMeanwhileIsCollected) {
+  left(exited(0));
+  EXPECT_EQ(run().result.end, AttemptEnd::succeeded);
+  left(exited(3));
+  const AttemptReport failed = run();
+  EXPECT_EQ(failed.result.end, AttemptEnd::user_exit);
+  EXPECT_EQ(failed.result.exit_code, 3);
+  EXPECT_TRUE(engine_.created.empty());
+}
+
+TEST_F(TakeUpTest, WhatNeverCameToRunIsStartedUnderTheSameNumber) {
+  take_up_->running_since.reset();
+  const AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::succeeded);
+  ASSERT_EQ(engine_.created.size(), 1u);
+  EXPECT_EQ(already_, std::chrono::milliseconds(0));
+}
+
+TEST_F(TakeUpTest, AContainerThatWasOnlyCreatedIsMadeAnew) {
+  engine_.leave({.name = "mlpipe-run-1-make-1"}, {.status = ContainerState::Status::created});
+  EXPECT_EQ(run().result.end, AttemptEnd::succeeded);
+  EXPECT_THAT(engine_.removed, ::testing::ElementsAre("mlpipe-run-1-make-1"));
+  EXPECT_EQ(engine_.created.size(), 1u);
+}
+
+TEST_F(TakeUpTest, AContainerThatIsGoneIsLost) {
+  const AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::lost);
+  EXPECT_TRUE(engine_.created.empty());
+}
+
+TEST_F(TakeUpTest, WhatEndedItFromOutsideIsNotTheTasksFault) {
+  left(exited(143));
+  EXPECT_EQ(run().result.end, AttemptEnd::lost);
+  left(exited(137));
+  EXPECT_EQ(run().result.end, AttemptEnd::lost);
+  ContainerState before_boot = exited(1);
+  before_boot.started_at = WallTime(std::chrono::hours(1));
+  left(before_boot);
+  EXPECT_EQ(run().result.end, AttemptEnd::lost);
+  take_up_->stopping = engine::StopReason::cancelled;
+  left(exited(1));
+  EXPECT_EQ(run().result.end, AttemptEnd::lost);
+  take_up_->stopping = engine::StopReason::timed_out;
+  left(exited(143));
+  EXPECT_EQ(run().result.end, AttemptEnd::timed_out);
+  ContainerState oom = exited(137);
+  oom.oom_killed = true;
+  take_up_->stopping.reset();
+  left(oom);
+  EXPECT_EQ(run().result.end, AttemptEnd::out_of_memory);
+}
 
 TEST_F(AttemptTest, GoodEndCommitsOutputsWithDigestsAndValues) {
   AttemptReport report = run();

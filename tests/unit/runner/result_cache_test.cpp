@@ -1,0 +1,219 @@
+#include "mlpipe/runner/result_cache.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <fstream>
+#include <list>
+#include <mutex>
+
+#include "mlpipe/metadata/file_digests.hpp"
+#include "mlpipe/sys/lock.hpp"
+#include "support/fake_clock.hpp"
+#include "support/record_builder.hpp"
+#include "support/temp_dir.hpp"
+
+namespace mlpipe::runner {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::CacheAnswer;
+using engine::TaskData;
+using ::testing::HasSubstr;
+using Kind = CacheAnswer::Kind;
+
+// One root, one pipeline with task "a", and runs of it, one after the other, each with its record and its cache.
+class ResultCacheTest : public ::testing::Test {
+ protected:
+  struct OneRun {
+    RunContext context;
+    std::unique_ptr<metadata::RunRecord> record;
+    std::unique_ptr<artifact::ArtifactStore> store;
+    std::unique_ptr<RunCache> cache;
+  };
+
+  ResultCacheTest() : spec_(test::make_spec("p", {"a", "b"})) {
+    spec_->components[1].interface.input_parameters.push_back({.name = "n", .type = spec::ParameterType::integer});
+    spec_->components[1].interface.output_artifacts.push_back({.name = "o", .type = "system.Dataset"});
+    digests_ = metadata::open_file_digests(folder_.path() / ".mlpipe" / "digests.db");
+    make_plan();
+  }
+  void make_plan() { plan_ = plan::make_plan(*spec_, {}).value(); }
+  void set_cache(spec::CacheSettings cache) {
+    auto settings = std::make_shared<spec::TaskSettings>();
+    settings->cache = std::move(cache);
+    for (spec::TaskSpec& task : std::get<spec::DagSpec>(spec_->components[0].implementation).tasks) task.settings = settings;
+    make_plan();
+  }
+
+  OneRun& begin(const std::string& id, CachePolicy policy = {}, const std::string& image = "sha256:aa") {
+    OneRun& run = runs_.emplace_back();
+    run.context.run_id = id;
+    run.context.root = folder_.path();
+    run.context.run_folder = folder_.path() / "runs" / id;
+    run.context.images["debian:12"] = Image{.id = image};
+    run.context.digests = digests_.get();
+    fs::create_directories(run.context.run_folder);
+    run.record = metadata::open_record(folder_.path() / ".mlpipe" / "metadata.db").value();
+    metadata::RunStart start = test::start_of(id);
+    start.root = folder_.path().string();
+    EXPECT_TRUE(run.record->begin(start, plan_));
+    run.store = artifact::make_local_store(run.context.run_folder, digests_.get());
+    run.cache = make_run_cache(plan_, run.context, *run.record, *run.store, clock_, std::move(policy));
+    run.cache->post_to([this](engine::Event event) {
+      std::lock_guard lock(mutex_);
+      posted_.push_back(std::get<engine::ResultSettled>(event).task);
+      came_.notify_all();
+    });
+    return run;
+  }
+
+  static TaskData number(std::int64_t n) {
+    TaskData data;
+    data.parameters.emplace("n", Value(n));
+    return data;
+  }
+
+  // Runs task "a" with n, as an attempt would: artifact in place, record committed.
+  void make(OneRun& run, std::int64_t n, const std::string& content = "content") {
+    const plan::TaskId task{0};
+    const TaskData inputs = number(n);
+    const CacheAnswer answer = run.cache->claim(task, inputs);
+    ASSERT_EQ(answer.kind, Kind::miss) << answer.from_run;
+    const fs::path staged = run.context.run_folder / "a/.mlpipe/attempts/1/work/o/data";
+    fs::create_directories(staged.parent_path());
+    std::ofstream(staged) << content;
+    const auto never = [] { return false; };
+    const std::string uri = run.store->uri_of("a", "o", "data");
+    ASSERT_TRUE(run.store->commit(staged, uri, never));
+    engine::AttemptResult result;
+    engine::Artifact artifact = run.store->describe(uri, never).value();
+    artifact.name = "o";
+    artifact.type = "system.Dataset";
+    result.outputs.artifacts.emplace("o", artifact);
+    using engine::TaskState;
+    const engine::Transition steps[] = {
+        {.task = task, .to = TaskState::ready},
+        {.task = task, .attempt = 1, .from = TaskState::ready, .to = TaskState::starting, .inputs = &inputs, .cache = &answer},
+        {.task = task, .attempt = 1, .from = TaskState::starting, .to = TaskState::succeeded, .at = clock_.wall(),
+         .result = &result, .outputs = &result.outputs}};
+    ASSERT_TRUE(run.record->commit(steps));
+    run.cache->release(task);
+  }
+
+  CacheAnswer ask(OneRun& run, std::int64_t n = 1) { return run.cache->look_up(plan::TaskId{0}, number(n)); }
+
+  void wait_for_post() {
+    std::unique_lock lock(mutex_);
+    came_.wait(lock, [this] { return !posted_.empty(); });
+  }
+
+  test::TempDir folder_;
+  test::FakeClock clock_;
+  std::unique_ptr<spec::PipelineSpec> spec_;
+  plan::Plan plan_;
+  std::unique_ptr<sys::FileDigests> digests_;
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::vector<plan::TaskId> posted_;
+  std::list<OneRun> runs_;
+};
+
+TEST_F(ResultCacheTest, AHitIsInThisRunsTreeWithoutACopy) {
+  make(begin("r1"), 1);
+  OneRun& second = begin("r2");
+  const CacheAnswer answer = ask(second);
+  ASSERT_EQ(answer.kind, Kind::hit) << answer.why;
+  EXPECT_EQ(answer.from_run, "r1");
+  const std::string uri = (second.context.run_folder / "a/o/data").string();
+  EXPECT_EQ(answer.outputs.artifacts.at("o").uri, uri);
+  EXPECT_EQ(test::slurp(uri), "content");
+  EXPECT_TRUE(fs::equivalent(uri, folder_.path() / "runs/r1/a/o/data") || fs::hard_link_count(uri) == 1);
+  EXPECT_TRUE(second.cache->make_durable());
+}
+
+TEST_F(ResultCacheTest, ForeseeingPutsNothingIntoTheTree) {
+  make(begin("r1"), 1);
+  OneRun& second = begin("r2");
+  EXPECT_EQ(second.cache->foresee(plan::TaskId{0}, number(1)).kind, Kind::hit);
+  EXPECT_FALSE(fs::exists(second.context.run_folder / "a"));
+}
+
+TEST_F(ResultCacheTest, OtherParametersOrAnotherImageAreMisses) {
+  make(begin("r1"), 1);
+  EXPECT_EQ(ask(begin("r2"), 2).kind, Kind::miss);
+  EXPECT_EQ(ask(begin("r3", {}, "sha256:bb"), 1).kind, Kind::miss);
+}
+
+TEST_F(ResultCacheTest, AResultThatIsNotWholeIsAMissThatSaysSo) {
+  make(begin("r1"), 1);
+  const fs::path payload = folder_.path() / "runs/r1/a/o/data";
+  fs::permissions(payload, fs::perms::owner_all);
+  std::ofstream(payload) << "tampered";
+  const CacheAnswer changed = ask(begin("r2"));
+  EXPECT_EQ(changed.kind, Kind::miss);
+  EXPECT_THAT(changed.why, HasSubstr("artifact o of run r1 is missing or has changed"));
+  fs::remove(payload);
+  EXPECT_THAT(ask(begin("r3")).why, HasSubstr("artifact o of run r1 is missing or has changed"));
+}
+
+TEST_F(ResultCacheTest, ThePolicyAndTheTaskMaySayNo) {
+  make(begin("r1"), 1);
+  EXPECT_EQ(ask(begin("r2", {.enabled = false})).why, "--no-cache was given");
+  EXPECT_EQ(ask(begin("r3", {.again = {true, false}})).why, "it was asked for");
+  EXPECT_EQ(ask(begin("r4", {.enabled = false, .parent = "r1"})).kind, Kind::hit);
+  EXPECT_EQ(ask(begin("r5", {.enabled = false, .parent = "r0"})).kind, Kind::miss);
+  set_cache({.enabled = false});
+  EXPECT_EQ(ask(begin("r6")).why, "it says `cache: false`");
+  EXPECT_EQ(ask(begin("r7", {.parent = "r1"})).kind, Kind::hit);
+  set_cache({.version = "2"});
+  EXPECT_EQ(ask(begin("r8")).kind, Kind::miss);
+}
+
+TEST_F(ResultCacheTest, AnOldResultDoesNotCount) {
+  make(begin("r1"), 1);
+  set_cache({.max_age = std::chrono::hours(1)});
+  clock_.advance_to(MonotonicTime(std::chrono::minutes(59)));
+  EXPECT_EQ(ask(begin("r2")).kind, Kind::hit);
+  clock_.advance_to(MonotonicTime(std::chrono::minutes(61)));
+  EXPECT_THAT(ask(begin("r3")).why, HasSubstr("more than its max_age of"));
+}
+
+TEST_F(ResultCacheTest, OfTwoThatNeedOneResultOneMakesItAndTheOtherGetsIt) {
+  OneRun& first = begin("r1");
+  OneRun& second = begin("r2");
+  ASSERT_EQ(first.cache->claim(plan::TaskId{1}, number(1)).kind, Kind::miss);
+  EXPECT_EQ(first.cache->claim(plan::TaskId{1}, number(1)).kind, Kind::miss);  // its own already
+  const CacheAnswer busy = second.cache->claim(plan::TaskId{0}, number(1));
+  EXPECT_EQ(busy.kind, Kind::busy);
+  EXPECT_THAT(busy.why, HasSubstr("makes the same result"));
+  EXPECT_TRUE(posted_.empty());
+  first.cache->release(plan::TaskId{1});
+  wait_for_post();
+  EXPECT_EQ(posted_.front(), plan::TaskId{0});
+  make(second, 1);
+  EXPECT_EQ(first.cache->claim(plan::TaskId{0}, number(1)).kind, Kind::hit);
+  EXPECT_TRUE(fs::is_empty(folder_.path() / ".mlpipe/locks/results"));
+}
+
+TEST_F(ResultCacheTest, ALockWhoseHolderDiedIsFree) {
+  OneRun& first = begin("r1");
+  ASSERT_EQ(first.cache->claim(plan::TaskId{0}, number(1)).kind, Kind::miss);
+  ASSERT_EQ(begin("r2").cache->claim(plan::TaskId{0}, number(1)).kind, Kind::busy);
+  first.cache.reset();  // as the kernel does when a process ends: the file is closed, its name stays
+  wait_for_post();
+  EXPECT_EQ(begin("r3").cache->claim(plan::TaskId{0}, number(1)).kind, Kind::miss);
+}
+
+TEST_F(ResultCacheTest, DiscardedArtifactsAreGone) {
+  OneRun& run = begin("r1");
+  make(run, 1);
+  run.cache->discard(plan::TaskId{0}, {});
+  EXPECT_FALSE(fs::exists(run.context.run_folder / "a/o"));
+  ASSERT_TRUE(run.record->discard(plan::TaskId{0}));
+  EXPECT_THAT(ask(begin("r2")).why, HasSubstr("were taken away"));
+}
+
+}  // namespace
+}  // namespace mlpipe::runner
