@@ -32,14 +32,16 @@ class JsonScribe final : public Scribe {
 
   void started(const Story& story) override {
     const RunFacts& facts = story.facts();
-    write(story, "run_started",
-          {{"format", k_format},
-           {"pipeline", facts.pipeline},
-           {"root", facts.root},
-           {"tasks", static_cast<std::uint64_t>(facts.tasks)},
-           {"max_parallel", facts.max_parallel},
-           {"resumed", facts.resumed},
-           {"already_done", static_cast<std::uint64_t>(story.already_done())}});
+    Value::Struct event{{"format", k_format},
+                        {"pipeline", facts.pipeline},
+                        {"root", facts.root},
+                        {"tasks", static_cast<std::uint64_t>(facts.tasks)},
+                        {"max_parallel", facts.max_parallel}};
+    if (facts.resumed) {
+      event.emplace("resumed", true);
+      event.emplace("already_done", static_cast<std::uint64_t>(story.already_done()));
+    }
+    write(story, "run_started", std::move(event));
   }
 
   void changed(const Story& story, const Transition& transition) override {
@@ -97,8 +99,8 @@ class JsonScribe final : public Scribe {
     }
     Value::Struct event{{"state", to_string(story.run_state())},
                         {"duration_ms", static_cast<std::int64_t>(story.elapsed().count())},
-                        {"counts", std::move(counts)},
-                        {"cached", static_cast<std::uint64_t>(story.cached_tasks())}};
+                        {"counts", std::move(counts)}};
+    if (story.cached_tasks() > 0) event.emplace("cached", static_cast<std::uint64_t>(story.cached_tasks()));
     if (story.interrupt_signal() > 0) event["signal"] = story.interrupt_signal();
     write(story, "run_finished", std::move(event));
     writer_.finish();

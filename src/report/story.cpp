@@ -37,7 +37,8 @@ void Story::apply(const engine::Transition& transition) {
   const bool was_active = engine::is_active(task.state);
   if (engine::is_active(transition.to) && !was_active) {
     task.attempt_started = now;
-    if (task.first_started == MonotonicTime{}) task.first_started = now;
+    if (!task.was_started) task.first_started = now;
+    task.was_started = true;
   }
   if (transition.already.count() > 0) {
     task.attempt_started = now - transition.already;
@@ -97,13 +98,13 @@ MonotonicTime Story::next_attempt(TaskId id) const {
 
 milliseconds Story::attempt_duration(TaskId id) const {
   const TaskNow& task = tasks_[plan::index(id)];
-  if (task.first_started == MonotonicTime{}) return milliseconds{0};
+  if (!task.was_started) return milliseconds{0};
   return between(task.attempt_started, engine::is_active(task.state) ? clock_.now() : task.ended);
 }
 
 milliseconds Story::task_duration(TaskId id) const {
   const TaskNow& task = tasks_[plan::index(id)];
-  if (task.first_started == MonotonicTime{}) return milliseconds{0};
+  if (!task.was_started) return milliseconds{0};
   return between(task.first_started, engine::is_active(task.state) ? clock_.now() : task.ended);
 }
 

@@ -95,6 +95,7 @@ class Story final {
   struct TaskNow {
     TaskState state = TaskState::waiting;
     int attempt = 0;
+    bool was_started = false;  // while it was looked on
     MonotonicTime first_started{};
     MonotonicTime attempt_started{};
     MonotonicTime ended{};
