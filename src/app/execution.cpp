@@ -116,7 +116,9 @@ std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedI
 
 // In a run that goes on from another, --from and --only say what is run again.
 runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan) {
-  runner::CachePolicy policy{.enabled = command.cache, .parent = command.parent};
+  runner::CachePolicy policy{.parent = command.parent};
+  if (!command.cache) policy.off_because = "--no-cache was given";
+  if (command.engine == EngineChoice::process) policy.off_because = "without containers nobody knows what a task depends on";
   if (command.parent.empty() || (command.from.empty() && command.only.empty())) return policy;
   policy.again.resize(plan.size());
   for (plan::TaskId id : plan.order()) {

@@ -86,7 +86,7 @@ class TreeCache final : public RunCache {
   };
 
   const spec::TaskSettings& settings(TaskId task) const { return *plan_.task(task).spec->settings; }
-  bool may_share(TaskId task) const { return policy_.enabled && settings(task).cache.enabled && post_ != nullptr; }
+  bool may_share(TaskId task) const { return policy_.off_because.empty() && settings(task).cache.enabled && post_ != nullptr; }
 
   fs::path lock_file(const std::string& fingerprint) const {
     return artifact::Root(run_.root).state() / "locks" / "results" / (fingerprint + ".lock");
@@ -101,9 +101,9 @@ class TreeCache final : public RunCache {
       answer.why = "it was asked for";
       return answer;
     }
-    const bool any_run = policy_.enabled && settings(task).cache.enabled;
+    const bool any_run = policy_.off_because.empty() && settings(task).cache.enabled;
     if (!any_run && policy_.parent.empty()) {
-      answer.why = policy_.enabled ? "it says `cache: false`" : "--no-cache was given";
+      answer.why = policy_.off_because.empty() ? "it says `cache: false`" : policy_.off_because;
       return answer;
     }
     Result<std::vector<metadata::StoredResult>> results = record_.results(answer.fingerprint, k_most_results);

@@ -15,7 +15,7 @@ namespace mlpipe::runner {
 
 // What the command line says of the cache.
 struct CachePolicy {
-  bool enabled = true;      // false: no task may use a result of another run
+  std::string off_because;  // why no task may use a result of another run; empty: it may
   std::string parent;       // but those of this run count for every task; empty: there is none
   std::vector<bool> again;  // by task: to run whatever is known; empty: none of them
 };

@@ -160,10 +160,10 @@ TEST_F(ResultCacheTest, AResultThatIsNotWholeIsAMissThatSaysSo) {
 
 TEST_F(ResultCacheTest, ThePolicyAndTheTaskMaySayNo) {
   make(begin("r1"), 1);
-  EXPECT_EQ(ask(begin("r2", {.enabled = false})).why, "--no-cache was given");
+  EXPECT_EQ(ask(begin("r2", {.off_because = "--no-cache was given"})).why, "--no-cache was given");
   EXPECT_EQ(ask(begin("r3", {.again = {true, false}})).why, "it was asked for");
-  EXPECT_EQ(ask(begin("r4", {.enabled = false, .parent = "r1"})).kind, Kind::hit);
-  EXPECT_EQ(ask(begin("r5", {.enabled = false, .parent = "r0"})).kind, Kind::miss);
+  EXPECT_EQ(ask(begin("r4", {.off_because = "no", .parent = "r1"})).kind, Kind::hit);
+  EXPECT_EQ(ask(begin("r5", {.off_because = "no", .parent = "r0"})).kind, Kind::miss);
   set_cache({.enabled = false});
   EXPECT_EQ(ask(begin("r6")).why, "it says `cache: false`");
   EXPECT_EQ(ask(begin("r7", {.parent = "r1"})).kind, Kind::hit);
