@@ -123,15 +123,15 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   SystemClock clock;
   Interruption interruption;
   Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(command.engine);
-  if (!engine) return Failure(engine.error());
+  if (!engine) return report_error(engine.error(), ExitCode::environment);
   Reporting reporting(command, prepared->plan, prepared->root, run_id, clock);
   auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
   Result<runner::PreparedImages> images = images_of(*rows, prepared->plan, **engine, preparing, interruption.stop());
-  if (!images && images.error().code == ErrorCode::cancelled) {
+  if (!images) {
     reporting.finish();
+    if (images.error().code != ErrorCode::cancelled) return report_error(images.error(), ExitCode::environment);
     return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
   }
-  if (!images) return Failure(images.error());
   Result<LeftContainers> left = LeftContainers::find(**engine, root, run_id);
   if (!left) return Failure(left.error());
   if (Result<> removed = left->remove_strays(*tasks, prepared->plan, root, run_id); !removed) {
