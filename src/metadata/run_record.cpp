@@ -189,7 +189,7 @@ class SqliteRunRecord final : public RunRecord {
          "SELECT a.run, a.task, a.attempt, runs.id, tasks.path, a.finished, tasks.removed FROM attempts AS a "
          "JOIN tasks ON tasks.run = a.run AND tasks.task = a.task JOIN runs ON runs.run = a.run "
          "WHERE a.fingerprint = ?1 AND a.fingerprint <> '' AND a.state IN ('succeeded', 'cached') "
-         "ORDER BY a.run DESC, a.task LIMIT ?2"},
+         "ORDER BY a.run DESC, a.task DESC LIMIT ?2"},
         {&output_parameters_,
          "SELECT name, value FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
         {&output_artifacts_,
