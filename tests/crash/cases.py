@@ -201,7 +201,19 @@ def a_timeout_counts_on(root):
     expect(name not in docker("ps", "-a"), "its container is left")
 
 
-CASES = [container_removed_meanwhile, ended_well_meanwhile, ended_badly_meanwhile, a_second_resume_is_refused,
+def killed_before_it_is_on_record(root):
+    os.makedirs(f"{root.path}/runs/one/.mlpipe")
+    path = pipeline(root, """
+  work:
+    script: echo begun
+""")
+    expect(root.call("run", path, "--run-id", "one") == 0, "the id of a run that never began is taken")
+    root.check("one")
+    expect(root.call("run", path, "--run-id", "one") == 2, "a run is run once more under its id")
+
+
+CASES = [killed_before_it_is_on_record, container_removed_meanwhile, ended_well_meanwhile, ended_badly_meanwhile,
+         a_second_resume_is_refused,
          a_run_that_runs_is_not_resumed, an_interrupted_run_is_said_so, cancel_from_another_process, cancel_an_interrupted_run,
          the_engine_is_gone_at_the_resume, a_timeout_counts_on]
 
