@@ -9,6 +9,7 @@
 #include "app/engine_choice.hpp"
 #include "app/file_watch.hpp"
 #include "app/leftovers.hpp"
+#include "app/manifest.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "app/run_options.hpp"
@@ -38,8 +39,14 @@ Result<> signal_holder(const sys::LockHolder& holder, const std::filesystem::pat
   return {};
 }
 
+Failure has_ended(const metadata::RunRow& run) {
+  return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has ended already: {}", run.id, to_string(run.state)),
+                        "there is nothing to cancel");
+}
+
 // A run that nobody runs any more.
-Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run) {
+Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run,
+                         const std::vector<metadata::TaskRow>& tasks) {
   RunCommand before;
   apply_options(run.options, before);
   Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(before.engine);
@@ -47,7 +54,9 @@ Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run
   Result<LeftContainers> left = LeftContainers::find(**engine, root, run.id);
   if (!left) return Failure(left.error());
   if (Result<> removed = left->remove_all(); !removed) return removed;
-  return metadata::cancel_interrupted(root.database(), run.id, SystemClock().wall());
+  const WallTime now = SystemClock().wall();
+  if (Result<> written = cancel_manifest(root.run(run.id), tasks, now); !written) return written;
+  return metadata::cancel_interrupted(root.database(), run.id, now);
 }
 
 Result<> cancel_run(const CancelCommand& command, const Console& console) {
@@ -58,19 +67,23 @@ Result<> cancel_run(const CancelCommand& command, const Console& console) {
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> run = (*queries)->find_run(command.run);
   if (!run) return Failure(run.error());
-  queries->reset();
-  if (run->state != engine::RunState::running) {
-    return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has ended already: {}", run->id, to_string(run->state)),
-                          "there is nothing to cancel");
-  }
+  if (run->state != engine::RunState::running) return has_ended(*run);
   const std::filesystem::path lock_file = root.run_lock(run->id);
   auto lock = sys::try_lock(lock_file);
   if (!lock) return Failure(lock.error());
   if (std::holds_alternative<sys::FileLock>(*lock)) {
-    if (Result<> ended = end_interrupted(root, *run); !ended) return ended;
+    // Read under the lock: nobody changes it now.
+    run = (*queries)->find_run(run->id);
+    if (!run) return Failure(run.error());
+    if (run->state != engine::RunState::running) return has_ended(*run);
+    Result<std::vector<metadata::TaskRow>> tasks = (*queries)->tasks(run->id);
+    if (!tasks) return Failure(tasks.error());
+    queries->reset();
+    if (Result<> ended = end_interrupted(root, *run, *tasks); !ended) return ended;
     console.out(fmt::format("run {} is cancelled; the mlpipe that ran it had ended\n", run->id));
     return {};
   }
+  queries->reset();
   const auto& holder = std::get<sys::LockHolder>(*lock);
   if (Result<> signalled = signal_holder(holder, lock_file); !signalled) {
     return within("cancelling run " + run->id, signalled.error());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <functional>
 
 #include "app/manifest.hpp"
 #include "app/print.hpp"
@@ -104,9 +105,23 @@ runner::RunContext make_context(const Execution& run, const engine::Failpoint& f
           .images = run.images.by_key};
 }
 
-Result<> write_manifest(const fs::path& folder, const Value& manifest) {
-  return sys::write_file_atomically(folder / "run.json", to_pretty_json(manifest), sys::Durable::yes);
-}
+// What is to be done at a run's end is done before the record says that it has ended: whoever is killed in between leaves
+// a run that can be resumed, and one that has ended is looked after by nobody any more.
+class RecordWithEnding final : public engine::Record {
+ public:
+  using Ending = std::function<Result<>(engine::RunState, WallTime)>;
+  RecordWithEnding(engine::Record& record, Ending ending) : record_(record), ending_(std::move(ending)) {}
+  Result<> commit(std::span<const engine::Transition> transitions) override { return record_.commit(transitions); }
+  Result<> discard(engine::TaskId task) override { return record_.discard(task); }
+  Result<> finish(engine::RunState state, WallTime at) override {
+    if (Result<> done = ending_(state, at); !done) return done;
+    return record_.finish(state, at);
+  }
+
+ private:
+  engine::Record& record_;
+  Ending ending_;
+};
 
 std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedImages& images) {
   std::vector<metadata::RunRecord::ResolvedImage> list;
@@ -161,16 +176,17 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
   Result<engine::RunState> state = engine::RunState::failed;
   {
     auto runner = runner::make_local_runner(given.prepared.plan, context, given.engine, *store, given.prepared.gpus);
+    RecordWithEnding recording(record, [&](engine::RunState end, WallTime at) {
+      runner->clean_up();
+      return write_manifest(folder, make_manifest(run, given.start, given.images, std::string(to_string(end)), at));
+    });
     given.interruption.forward_to(runner.get());
     cache->post_to([&runner](engine::Event event) { runner->post(std::move(event)); });
-    state = engine::run_to_end(run, *runner, record, given.reporting.reporter(), given.clock, *failpoint);
+    state = engine::run_to_end(run, *runner, recording, given.reporting.reporter(), given.clock, *failpoint);
     given.interruption.forward_to(nullptr);
     cache.reset();  // its watch posts to the runner
   }
   if (!state) return Failure(state.error());
-  written = write_manifest(folder,
-                           make_manifest(run, given.start, given.images, std::string(to_string(*state)), given.clock.wall()));
-  if (!written) return Failure(written.error());
   return exit_code_of_run(*state, run.interrupt_signal());
 }
 

@@ -1,12 +1,25 @@
 #include "app/manifest.hpp"
 
+#include "mlpipe/sys/file.hpp"
+
 namespace mlpipe::app {
 namespace {
+
+constexpr std::uint64_t k_max_manifest_bytes = 1U << 30U;
 
 Value artifact_entry(const engine::Artifact& artifact) {
   return Value::Struct{{"type", artifact.type},         {"uri", artifact.uri},
                        {"digest", artifact.digest},     {"bytes", artifact.bytes},
                        {"folder", artifact.is_folder}, {"metadata", artifact.metadata}};
+}
+
+void add_outputs(Value::Struct& entry, const engine::TaskData& outputs) {
+  Value::Struct artifacts;
+  for (const auto& [name, artifact] : outputs.artifacts) artifacts.emplace(name, artifact_entry(artifact));
+  Value::Struct parameters;
+  for (const auto& [name, value] : outputs.parameters) parameters.emplace(name, value);
+  if (!artifacts.empty()) entry.insert_or_assign("artifacts", std::move(artifacts));
+  if (!parameters.empty()) entry.insert_or_assign("parameters", std::move(parameters));
 }
 
 Value task_entry(const engine::Run& run, plan::TaskId id) {
@@ -16,14 +29,7 @@ Value task_entry(const engine::Run& run, plan::TaskId id) {
   Value::List needs;
   for (plan::TaskId need : run.plan().needs(id)) needs.emplace_back(run.plan().task(need).path());
   if (!needs.empty()) entry.emplace("needs", std::move(needs));
-  if (const engine::TaskData* outputs = run.outputs(id)) {
-    Value::Struct artifacts;
-    for (const auto& [name, artifact] : outputs->artifacts) artifacts.emplace(name, artifact_entry(artifact));
-    Value::Struct parameters;
-    for (const auto& [name, value] : outputs->parameters) parameters.emplace(name, value);
-    if (!artifacts.empty()) entry.emplace("artifacts", std::move(artifacts));
-    if (!parameters.empty()) entry.emplace("parameters", std::move(parameters));
-  }
+  if (const engine::TaskData* outputs = run.outputs(id)) add_outputs(entry, *outputs);
   return entry;
 }
 
@@ -76,6 +82,35 @@ Value make_manifest(const engine::Run& run, const metadata::RunStart& start, con
   Value outputs = pipeline_outputs(run);
   if (!outputs.as_struct().empty()) manifest.emplace("outputs", std::move(outputs));
   return manifest;
+}
+
+Result<> write_manifest(const std::filesystem::path& run_folder, const Value& manifest) {
+  return sys::write_file_atomically(run_folder / "run.json", to_pretty_json(manifest), sys::Durable::yes);
+}
+
+Result<> cancel_manifest(const std::filesystem::path& run_folder, const std::vector<metadata::TaskRow>& tasks, WallTime at) {
+  const std::filesystem::path path = run_folder / "run.json";
+  Result<std::string> text = sys::read_file(path, k_max_manifest_bytes);
+  if (!text && text.error().code == ErrorCode::not_found) return {};  // it ended before it had written one
+  if (!text) return Failure(text.error());
+  Result<Value> manifest = parse_json(*text, path.string());
+  if (!manifest) return Failure(manifest.error());
+  if (!manifest->is_struct()) return fail(ErrorCode::invalid_input, "{} is no manifest", path.string());
+  Value::Struct& members = manifest->as_struct();
+  members.insert_or_assign("state", std::string(to_string(engine::RunState::cancelled)));
+  members.insert_or_assign("finished", to_rfc3339(at));
+  auto entries = members.find("tasks");
+  for (const metadata::TaskRow& row : tasks) {
+    if (entries == members.end() || !entries->second.is_struct()) break;
+    auto entry = entries->second.as_struct().find(row.path);
+    if (entry == entries->second.as_struct().end() || !entry->second.is_struct()) continue;
+    Value::Struct& task = entry->second.as_struct();
+    const engine::TaskState state = is_final(row.state) ? row.state : engine::TaskState::cancelled;
+    task.insert_or_assign("state", std::string(to_string(state)));
+    if (!row.attempts.empty()) task.insert_or_assign("attempts", row.attempts.back().number);
+    if (state == engine::TaskState::succeeded) add_outputs(task, row.outputs);
+  }
+  return write_manifest(run_folder, *manifest);
 }
 
 }  // namespace mlpipe::app

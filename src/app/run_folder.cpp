@@ -4,7 +4,9 @@
 
 #include <cerrno>
 
+#include "app/recorded_run.hpp"
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/metadata/record.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "mlpipe/sys/random.hpp"
 #include "mlpipe/sys/subprocess.hpp"
@@ -27,6 +29,31 @@ Result<std::string> choose_run_id(const std::string& said, const std::string& pi
   return id;
 }
 
+namespace {
+
+// Does the folder hold no more than what a run has before it is on record?
+bool holds_sources_alone(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name != ".mlpipe" && name != "pipeline.yaml" && !name.starts_with(".mlpipe-tmp-")) return false;
+  }
+  return !error;
+}
+
+// Was the mlpipe that made the run's folder killed before the run was on record? Called under the run's lock.
+bool was_never_begun(const artifact::Root& root, const std::string& run_id) {
+  if (!holds_sources_alone(root.run(run_id))) return false;
+  // A record that was just being made is mended by opening it for writing; what is wrong with it the next opening says.
+  (void)metadata::open_record(root.database());
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return queries.error().code == ErrorCode::not_found;
+  Result<metadata::RunRow> row = (*queries)->find_run(run_id);
+  return row ? row->id != run_id : row.error().code == ErrorCode::not_found;
+}
+
+}  // namespace
+
 Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& run_id) {
   for (const auto& folder : {root.state() / "locks", root.runs()}) {
     if (Result<> made = sys::make_directories(folder); !made) {
@@ -43,12 +70,18 @@ Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& r
                           fmt::format("run {} is being run by {}", run_id, sys::to_string(*holder)),
                           "wait for it, or give this run another --run-id");
   }
-  if (::mkdir(root.run(run_id).c_str(), 0777) != 0) {
-    if (errno == EEXIST) {
+  const std::filesystem::path folder = root.run(run_id);
+  int problem = ::mkdir(folder.c_str(), 0777) == 0 ? 0 : errno;
+  if (problem == EEXIST && was_never_begun(root, run_id)) {
+    if (Result<> removed = sys::remove_tree(folder); !removed) return Failure(removed.error());
+    problem = ::mkdir(folder.c_str(), 0777) == 0 ? 0 : errno;
+  }
+  if (problem != 0) {
+    if (problem == EEXIST) {
       return fail_with_hint(ErrorCode::conflict, fmt::format("run {} exists already in {}", run_id, root.runs().string()),
                             "give this run another --run-id, or leave it out");
     }
-    return fail_errno("making " + root.run(run_id).string(), errno);
+    return fail_errno("making " + folder.string(), problem);
   }
   return std::move(std::get<sys::FileLock>(*lock));
 }

@@ -13,7 +13,7 @@ namespace mlpipe::app {
 // A run's id: `said`, checked, or <pipeline>-<YYYYMMDD-HHMMSS>-<4 hex>.
 Result<std::string> choose_run_id(const std::string& said, const std::string& pipeline, WallTime now);
 
-// Takes the lock of the run and makes its folder. The run exists, or another process has it: conflict that says which.
+// Takes the lock of the run and makes its folder, anew when an mlpipe was killed before the run was on record. The run exists, or another process has it: conflict that says which.
 Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& run_id);
 
 struct GitState {

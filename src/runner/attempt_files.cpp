@@ -40,6 +40,11 @@ Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_
   fs::path folder = files.tree.attempt(attempt);
   // A folder of that number can only be what an interrupted start left behind: nothing of it was ever recorded as done.
   if (Result<> cleared = sys::remove_tree(folder); !cleared) return within("preparing the attempt", cleared.error());
+  // So is an output that lies at its final place: an earlier attempt published it and came no further.
+  for (const spec::ArtifactSpec& output : interface.output_artifacts) {
+    Result<> cleared = sys::remove_tree(files.tree.path() / output.name);
+    if (!cleared) return within("preparing the attempt", cleared.error());
+  }
 
   std::vector<fs::path> folders{files.work / ".mlpipe" / "parameters"};
   for (const spec::ArtifactSpec& output : interface.output_artifacts) folders.push_back(files.work / output.name);

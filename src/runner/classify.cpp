@@ -55,12 +55,14 @@ AttemptResult classify_exit(const ContainerState& state, std::optional<engine::S
   if (state.oom_killed && code != 0 && !stopped) return out_of_memory(code, memory_limit);
   if (stopped) return stopped_by_us(*stopped, code);
   if (code == 0) return {.end = AttemptEnd::succeeded, .oom_killed = state.oom_killed};
-  if (code == 128 + SIGKILL) {
-    // Neither we nor the OOM killer: the engine was shut down, or somebody stopped or removed the container.
+  if (code == 128 + SIGKILL || code == 128 + SIGTERM) {
+    // Neither we nor the OOM killer: the engine was shut down (first by SIGTERM, which the init process passes on), or
+    // somebody stopped or removed the container.
     return {.end = AttemptEnd::lost,
             .exit_code = code,
-            .message = "killed (SIGKILL) by neither mlpipe nor the OOM killer",
-            .hint = "the container engine was restarted, or the container was killed from outside"};
+            .message = code == 128 + SIGKILL ? "killed (SIGKILL) by neither mlpipe nor the OOM killer"
+                                             : "ended by a SIGTERM that mlpipe did not send",
+            .hint = "the container engine was restarted, or the container was stopped from outside"};
   }
   if (code > 128 && code < 128 + NSIG && !signal_name(code - 128).empty()) {
     return {.end = AttemptEnd::signalled,

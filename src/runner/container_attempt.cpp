@@ -119,13 +119,35 @@ AttemptResult ContainerAttempt::run_to_result() {
   return finish(*files, std::move(result));
 }
 
+// What `call` gives; waits for an engine that is away to come back.
+template <typename Call>
+std::invoke_result_t<Call> ContainerAttempt::patiently(Call call) {
+  auto give_up = std::chrono::steady_clock::now() + k_engine_patience;
+  std::chrono::milliseconds pause{100};
+  for (;;) {
+    auto answer = call();
+    if (answer || answer.error().code != ErrorCode::unavailable) return answer;
+    if (std::chrono::steady_clock::now() >= give_up) {
+      return within(fmt::format("the container engine did not come back within {} s", k_engine_patience.count()),
+                    answer.error());
+    }
+    if (stop_.signal.level() == sys::StopSignal::Level::kill) return answer;
+    pollfd wait{.fd = stop_.signal.fd(), .events = POLLIN, .revents = 0};
+    ::poll(&wait, 1, static_cast<int>(pause.count()));
+    stop_.signal.acknowledge();
+    pause = std::min(pause * 2, std::chrono::milliseconds(2000));
+  }
+}
+
 Result<> ContainerAttempt::create_container(ContainerConfig& config) {
   if (config.network == "bridge" && tools_.sandboxes != nullptr) {
     sandbox_ = tools_.sandboxes->take();
     if (sandbox_) config.network = "container:" + *sandbox_;
   }
-  if (stop_.signal.requested()) return fail(ErrorCode::cancelled, "stopped before it was created");
-  Result<std::string> created = tools_.engine.create(config);
+  Result<std::string> created = patiently([&]() -> Result<std::string> {
+    if (stop_.signal.requested()) return fail(ErrorCode::cancelled, "stopped before it was created");
+    return tools_.engine.create(config);
+  });
   if (!created && created.error().code == ErrorCode::conflict) {
     // A container of this attempt's own name, which is made of root, run, task and attempt: the answer to an earlier create
     // was lost on the way. It never started.
@@ -174,23 +196,8 @@ Result<ContainerState> ContainerAttempt::final_state(Result<> followed, FileLogS
   }
 }
 
-// Inspects the container; waits for an engine that went away to come back.
 Result<ContainerState> ContainerAttempt::find_container() {
-  auto give_up = std::chrono::steady_clock::now() + k_engine_patience;
-  std::chrono::milliseconds pause{100};
-  for (;;) {
-    Result<ContainerState> state = tools_.engine.inspect(container_);
-    if (state || state.error().code != ErrorCode::unavailable) return state;
-    if (std::chrono::steady_clock::now() >= give_up) {
-      return within(fmt::format("the container engine did not come back within {} s", k_engine_patience.count()),
-                    state.error());
-    }
-    if (stop_.signal.level() == sys::StopSignal::Level::kill) return state;
-    pollfd wait{.fd = stop_.signal.fd(), .events = POLLIN, .revents = 0};
-    ::poll(&wait, 1, static_cast<int>(pause.count()));
-    stop_.signal.acknowledge();
-    pause = std::min(pause * 2, std::chrono::milliseconds(2000));
-  }
+  return patiently([this] { return tools_.engine.inspect(container_); });
 }
 
 AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult result) {

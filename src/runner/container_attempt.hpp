@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "mlpipe/artifact/log_file.hpp"
 #include "runner/attempt.hpp"
@@ -53,6 +54,8 @@ class ContainerAttempt final {
   // The attempt that an earlier mlpipe began: its end, or nothing when it never came to run. (take_up.cpp)
   std::optional<engine::AttemptResult> take_up(const engine::TakeUp& known);
   engine::AttemptResult follow_to_end(const engine::TakeUp& known, const ContainerState& found);
+  template <typename Call>
+  std::invoke_result_t<Call> patiently(Call call);
   Result<ContainerState> find_container();
   Result<> create_container(ContainerConfig& config);
   Result<> start_and_follow(ContainerConfig& config, LogSink& log);

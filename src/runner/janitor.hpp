@@ -34,6 +34,11 @@ class Janitor final {
     }
     changed_.notify_all();
   }
+  // Returns when everything that was asked for so far is done.
+  void drain() {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return containers_.empty() && !removing_; });
+  }
 
  private:
   void work() {
@@ -43,17 +48,20 @@ class Janitor final {
       if (containers_.empty()) return;
       std::string container = std::move(containers_.front());
       containers_.pop_front();
+      removing_ = true;
       lock.unlock();
       (void)engine_.remove(container);
       lock.lock();
+      removing_ = false;
+      if (containers_.empty()) idle_.notify_all();
     }
   }
 
   ContainerEngine& engine_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_, idle_;
   std::deque<std::string> containers_;
-  bool closing_ = false;
+  bool closing_ = false, removing_ = false;
   std::thread thread_;
 };
 

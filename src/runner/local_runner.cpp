@@ -55,6 +55,7 @@ class ThreadedRunner final : public LocalRunner {
   void stop(AttemptId id, engine::StopReason reason, engine::StopMode mode) override;
   std::vector<engine::Event> wait(std::optional<MonotonicTime> deadline) override;
   void post(engine::Event event) override { events_.push(std::move(event)); }
+  void clean_up() override;
 
  private:
   // One attempt under way. Its thread touches `stop`, `container` and the queue, nothing else; `container` is read
@@ -142,6 +143,15 @@ std::vector<engine::Event> ThreadedRunner::wait(std::optional<MonotonicTime> dea
   std::vector<engine::Event> events = events_.wait(deadline);
   for (const engine::Event& event : events) attend(event);
   return events;
+}
+
+void ThreadedRunner::clean_up() {
+  MLPIPE_ASSERT(attempts_.empty());
+  for (std::string& container : to_remove_) janitor_.remove(std::move(container));
+  to_remove_.clear();
+  tools_.sandboxes = nullptr;
+  sandboxes_.reset();
+  janitor_.drain();
 }
 
 void ThreadedRunner::attend(const engine::Event& event) {

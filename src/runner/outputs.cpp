@@ -72,6 +72,14 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, error));
 }
 
+// The folder that `output` lies in. An attempt that was taken up may have published it already: then its folder is gone
+// from `work`, and what lies at its final place is this attempt's, for nothing else lay there when it began.
+fs::path place_of(const spec::ArtifactSpec& output, const AttemptFiles& files) {
+  const fs::path& published = files.tree.path();
+  const bool is_published = !is_there(files.work / output.name) && is_there(published / output.name / output.file_name);
+  return is_published ? published : files.work;
+}
+
 // What else a component left in an output's folder, for the message about a missing payload.
 std::string found_instead(const fs::path& folder) {
   std::error_code error;
@@ -109,7 +117,8 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
     }
   }
   for (const spec::ArtifactSpec& output : interface.output_artifacts) {
-    const fs::path folder = files.work / output.name;
+    const fs::path place = place_of(output, files);
+    const fs::path folder = place / output.name;
     const fs::path payload = folder / output.file_name;
     Value metadata = reported_metadata(*executor_output, output.name);
     if (!is_there(payload)) {
@@ -121,14 +130,14 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
       continue;
     }
     Result<artifact::PathDigest> digest =
-        artifact::digest_beneath(files.work, fs::path(output.name) / output.file_name, stop, digests);
+        artifact::digest_beneath(place, fs::path(output.name) / output.file_name, stop, digests);
     if (!digest) {
       if (digest.error().code != ErrorCode::invalid_input) return within("output \"" + output.name + "\"", digest.error());
       collected.missing.push_back(fmt::format("output \"{}\" cannot be kept: {}", output.name, digest.error().message));
       continue;
     }
     if (output.type == "system.Metrics" && !digest->is_folder) {
-      Result<Value> metrics = read_metrics(files.work, fs::path(output.name) / output.file_name);
+      Result<Value> metrics = read_metrics(place, fs::path(output.name) / output.file_name);
       if (!metrics) {
         collected.missing.push_back(fmt::format("output \"{}\": {}", output.name, metrics.error().message));
         continue;

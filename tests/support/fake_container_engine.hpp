@@ -54,6 +54,7 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   std::vector<runner::ContainerConfig> created;
   std::vector<std::string> removed, pulled, built, started;
   std::optional<Error> create_error;
+  int away_at_create = 0;  // so many creates answer unavailable
   bool conflict_once = false;
   runner::EngineInfo info_;
   mutable std::mutex mutex;
@@ -101,6 +102,7 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   Result<std::string> create(const runner::ContainerConfig& config) override {
     std::lock_guard lock(mutex);
     if (create_error) return Failure(*create_error);
+    if (away_at_create > 0 && away_at_create-- > 0) return fail(ErrorCode::unavailable, "no engine");
     if (std::exchange(conflict_once, false)) return fail(ErrorCode::conflict, "name {} is taken", config.name);
     created.push_back(config);
     std::string id = "c" + std::to_string(created.size());

@@ -18,6 +18,8 @@ class LocalRunner : public engine::TaskRunner {
  public:
   // An event from elsewhere in the program: a signal, a result that settled. Any thread.
   virtual void post(engine::Event event) = 0;
+  // Once all attempts have ended and are recorded: returns when no container of the run is left.
+  virtual void clean_up() = 0;
 };
 
 // Borrows everything, for as long as the runner lives. `gpus`: UUIDs of the devices that tasks may be given.

@@ -131,6 +131,21 @@ TEST_F(TakeUpTest, AContainerThatEndedMeanwhileIsCollected) {
   EXPECT_TRUE(engine_.created.empty());
 }
 
+TEST_F(TakeUpTest, OutputsThatWerePublishedBeforeTheKillAreItsOutputs) {
+  component_.interface.output_artifacts.push_back({.name = "plot", .type = "system.Artifact"});
+  left(exited(0));
+  const artifact::TaskTree tree(run_.run_folder, "make");
+  fs::create_directories(tree.work(1) / "plot");
+  std::ofstream(tree.work(1) / "plot" / "data") << "o\n";
+  fs::rename(tree.work(1) / "table", tree.path() / "table");
+  const AttemptReport report = run();
+  ASSERT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
+  EXPECT_EQ(report.result.outputs.artifacts.at("table").digest,
+            "sha256:492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470");
+  EXPECT_EQ(test::slurp(tree.path() / "table/data"), "a,b\n1,2\n");
+  EXPECT_EQ(test::slurp(tree.path() / "plot/data"), "o\n");
+}
+
 TEST_F(TakeUpTest, WhatNeverCameToRunIsStartedUnderTheSameNumber) {
   take_up_->running_since.reset();
   const AttemptReport report = run();
@@ -185,6 +200,19 @@ TEST_F(AttemptTest, GoodEndCommitsOutputsWithDigestsAndValues) {
   EXPECT_EQ(table.digest, "sha256:492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470");
   EXPECT_EQ(test::slurp(run_.run_folder / "make/table/data"), "a,b\n1,2\n");
   EXPECT_EQ(report.container_id, "c1");
+}
+
+TEST_F(AttemptTest, WhatAnEarlierAttemptPublishedInVainIsGoneBeforeItBegins) {
+  fs::create_directories(run_.run_folder / "make/table");
+  std::ofstream(run_.run_folder / "make/table/data") << "of attempt 1";
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) { fs::remove_all(config.mounts.front().source / "table"); }});
+  EXPECT_EQ(run(2).result.end, AttemptEnd::output_missing);
+  EXPECT_FALSE(fs::exists(run_.run_folder / "make/table"));
+}
+
+TEST_F(AttemptTest, AnEngineThatIsAwayWhenItsContainerIsToBeCreatedIsWaitedFor) {
+  engine_.away_at_create = 2;
+  EXPECT_EQ(run().result.end, AttemptEnd::succeeded);
 }
 
 TEST_F(AttemptTest, NothingIsInPlaceBeforeTheEnd) {

@@ -25,7 +25,7 @@ TEST(Classify, ExitCodesAreToldApart) {
       {126, AttemptEnd::user_exit, "exit code 126"}, {127, AttemptEnd::user_exit, "exit code 127"},
       {128, AttemptEnd::user_exit, "exit code 128"}, {134, AttemptEnd::signalled, "SIGABRT"},
       {137, AttemptEnd::lost, "SIGKILL"},      {139, AttemptEnd::signalled, "SIGSEGV"},
-      {143, AttemptEnd::signalled, "SIGTERM"}, {255, AttemptEnd::user_exit, "exit code 255"},
+      {143, AttemptEnd::lost, "SIGTERM"}, {255, AttemptEnd::user_exit, "exit code 255"},
   };
   for (const ExitCase& each : cases) {
     engine::AttemptResult result = classify_exit(exited(each.code), std::nullopt, 0);

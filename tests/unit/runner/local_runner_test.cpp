@@ -60,6 +60,8 @@ class LocalRunnerTest : public ::testing::Test {
     runner_ = runner.get();
     Result<RunState> state = engine::run_to_end(*run_, *runner, record_, reporter_, clock_);
     runner_ = nullptr;
+    runner->clean_up();
+    EXPECT_EQ(engine_.alive(), 0U);
     return state.value();
   }
 

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Kills mlpipe (SIGKILL) at random moments of a run, and again while it is resumed, and checks how the run ends.
+
+    kills.py MLPIPE
+
+MLPIPE_CRASH_KILLS: how many kills (6). MLPIPE_CRASH_SEED: which moments (by default others each time; it is printed).
+"""
+import os
+import random
+import sys
+import time
+
+import support
+from support import Root, expect
+
+PIPELINE = os.path.join(support.HERE, "pipeline.yaml")
+
+
+def killed_after(root, seconds, *arguments):
+    """Was it killed? False: it ended before, well."""
+    process = root.start(*arguments)
+    try:
+        code = process.wait(seconds)
+        expect(code == 0, f"{arguments[0]}: exit code {code}")
+        return False
+    except support.subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+
+
+def one_round(mlpipe, chance, digests, usual, most):
+    """A run that is killed up to three times. How often it was."""
+    kills = 0
+    with Root(mlpipe) as root:
+        moments = []
+        try:
+            arguments = ["run", PIPELINE, "--run-id", "one", "--jobs", "3"]
+            for _ in range(min(most, chance.randint(1, 3))):
+                # At its very beginning, too, where much is done in little time.
+                moments.append(round(chance.uniform(0, usual if chance.random() < 0.75 else 0.1), 3))
+                if not killed_after(root, moments[-1], *arguments):
+                    break
+                kills += 1
+                # Killed before the run was on record: there is nothing to resume, and its id is free.
+                if root.ask("show", "one")[0] == 0:
+                    arguments = ["resume", "one"]
+            else:
+                code = root.call(*arguments)
+                expect(code == 0 or "has succeeded" in open(root.output).read(), f"{arguments[0]}: exit code {code}")
+            root.check("one", digests)
+        except support.Broken as error:
+            support.tell(root, f"killed after {moments} s", error)
+            raise
+    print(f"killed after {moments} s", flush=True)
+    return kills
+
+
+def main():
+    support.skip_without_engine()
+    mlpipe = sys.argv[1]
+    wanted = int(os.environ.get("MLPIPE_CRASH_KILLS", "6"))
+    seed = os.environ.get("MLPIPE_CRASH_SEED") or str(time.time_ns() % 1_000_000)
+    print(f"MLPIPE_CRASH_SEED={seed}", flush=True)
+    chance = random.Random(int(seed))
+    with Root(mlpipe) as root:
+        begun = time.monotonic()
+        expect(root.call("run", PIPELINE, "--run-id", "one", "--jobs", "3") == 0, "the undisturbed run fails")
+        usual = time.monotonic() - begun
+        digests = root.digests("one")
+    kills = failures = 0
+    for _ in range(10 * wanted):
+        if kills >= wanted:
+            break
+        try:
+            kills += one_round(mlpipe, chance, digests, usual, wanted - kills)
+        except support.Broken:
+            failures += 1
+            kills += 1
+    print(f"{kills} kills, {failures} failures")
+    return 1 if failures or not kills else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
