@@ -5,6 +5,7 @@
 #include <memory>
 #include <sstream>
 
+#include "app/arguments_insight.hpp"
 #include "app/arguments_record.hpp"
 #include "app/exit_code.hpp"
 #include "app/version.hpp"
@@ -186,6 +187,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   ValidateCommand validate;
   GraphCommand graph;
   RecordCommands record;
+  InsightCommands insight;
   ShowCommand show;
   LogsCommand logs;
   InitCommand init;
@@ -197,6 +199,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_resumption(app, resume, cancel);
   add_readers(app, validate, graph);
   add_record_commands(app, record);
+  add_insight(app, insight);
   add_listings(app, show, logs);
   add_tools(app, init, doctor, component);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
@@ -227,6 +230,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   if (app.got_subcommand("validate")) return validate;
   if (app.got_subcommand("graph")) return graph;
   if (std::optional<Command> command = record_command(app, record)) return *std::move(command);
+  if (std::optional<Command> command = insight_command(app, insight)) return *std::move(command);
   if (app.got_subcommand("show")) return show;
   if (app.got_subcommand("logs")) return logs;
   if (app.got_subcommand("init")) return init;

@@ -21,6 +21,7 @@
 #include "app/show.hpp"
 #include "app/validate.hpp"
 #include "app/verify.hpp"
+#include "app/why.hpp"
 #include "mlpipe/engine/failpoint.hpp"
 #include "mlpipe/sys/terminal.hpp"
 
@@ -59,6 +60,7 @@ struct Dispatch {
     return code == ExitCode::interrupted ? exit_code_of_signal(interruption.signal()) : code;
   }
   ExitCode operator()(const DiffCommand& command) const { return diff(command, standard_console(clock)); }
+  ExitCode operator()(const WhyCommand& command) const { return why(command, standard_console(clock)); }
   ExitCode operator()(const GraphCommand& command) const { return graph(command); }
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }

@@ -97,6 +97,13 @@ struct DiffCommand {
   bool json = false;
 };
 
+struct WhyCommand {
+  std::string root;
+  std::string run;
+  std::string task;
+  bool json = false;
+};
+
 struct VerifyCommand {
   std::string root;
   std::string run = "latest";
@@ -155,6 +162,6 @@ struct Leave {
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
-                             LabelCommand, NoteCommand, VerifyCommand, DiffCommand>;
+                             LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand>;
 
 }  // namespace mlpipe::app

@@ -1,7 +1,9 @@
 #include "mlpipe/metadata/queries.hpp"
 
 #include "metadata/read_events.hpp"
+#include "metadata/read_history.hpp"
 #include "metadata/read_lineage.hpp"
+#include "metadata/read_results.hpp"
 #include "metadata/read_runs.hpp"
 #include "metadata/read_tasks.hpp"
 #include "metadata/schema.hpp"
@@ -65,6 +67,33 @@ class SqliteQueries final : public Queries {
     return snapshot([&] { return read_outputs_at(*database_, uri); });
   }
 
+  Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) override {
+    if (!results_) {
+      Result<ResultReader> reader = ResultReader::prepare(*database_);
+      if (!reader) return Failure(std::move(reader).error());
+      results_ = std::move(*reader);
+    }
+    return snapshot([&] { return results_->find(fingerprint, limit); });
+  }
+
+  Result<std::optional<std::string>> fingerprint_text(const std::string& fingerprint) override {
+    return snapshot([&] { return read_fingerprint_text(*database_, fingerprint); });
+  }
+
+  Result<std::optional<Making>> earlier_making(const std::string& run_id, const std::string& task,
+                                               Comparable comparable) override {
+    return snapshot([&]() -> Result<std::optional<Making>> {
+      const Result<std::int64_t> run = run_reader().number_of(run_id);
+      if (!run) return Failure(run.error());
+      return read_earlier_making(*database_, *run, task, comparable);
+    });
+  }
+
+  Result<std::map<std::string, std::chrono::milliseconds>> usual_durations(const std::string& pipeline,
+                                                                           std::size_t most) override {
+    return snapshot([&] { return read_usual_durations(*database_, pipeline, most); });
+  }
+
  private:
   template <class Body>
   auto snapshot(Body&& body) -> decltype(body()) {
@@ -76,6 +105,7 @@ class SqliteQueries final : public Queries {
 
   std::unique_ptr<Database> database_;
   IsRunning is_running_;
+  std::optional<ResultReader> results_;  // made when it is asked
 };
 
 }  // namespace

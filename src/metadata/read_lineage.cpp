@@ -49,7 +49,7 @@ Result<Making> read_making(Database& database, const Key& key) {
   Result<> read = each_row(
       database,
       "SELECT runs.id, pipeline, path, attempt, attempts.state, component, image, coalesce(images.id, ''), git_commit, "
-      "git_dirty, cached_from, removed, attempts.finished "
+      "git_dirty, cached_from, removed, attempts.finished, fingerprint "
       "FROM attempts JOIN tasks USING (run, task) JOIN runs USING (run) "
       "LEFT JOIN images ON images.run = tasks.run AND reference = image "
       "WHERE attempts.run = ?1 AND attempts.task = ?2 AND attempt = ?3",
@@ -69,6 +69,7 @@ Result<Making> read_making(Database& database, const Key& key) {
         one.cached_from = columns.text();
         one.removed = columns.flag();
         one.finished = columns.optional_time();
+        one.fingerprint = columns.text();
         return {};
       },
       key.run, key.task, key.attempt);
@@ -120,6 +121,34 @@ Result<std::optional<Making>> read_making_of(Database& database, std::int64_t ru
       },
       run, task);
   if (!read) return Failure(std::move(read).error());
+  if (!key) return std::optional<Making>();
+  Result<Making> making = read_making(database, *key);
+  if (!making) return Failure(std::move(making).error());
+  return std::optional(std::move(*making));
+}
+
+Result<std::optional<Making>> read_earlier_making(Database& database, std::int64_t run, const std::string& task,
+                                                  Comparable comparable) {
+  // The order of the tables is the order of the loops, the newest run first: mostly the first row is the answer. Only when
+  // no attempt succeeded all of them are looked at, twice.
+  constexpr std::string_view k_sql =
+      "SELECT a.run, a.task, a.attempt FROM runs AS now CROSS JOIN runs AS r CROSS JOIN tasks AS t CROSS JOIN attempts "
+      "AS a WHERE now.run = ?1 AND r.pipeline = now.pipeline AND r.run < now.run AND t.run = r.run AND t.path = ?2 "
+      "AND a.run = t.run AND a.task = t.task {} {} ORDER BY r.run DESC, a.attempt DESC LIMIT 1";
+  const std::string_view with_fingerprint =
+      comparable == Comparable::with_fingerprint ? "AND a.fingerprint <> ''" : "";
+  std::optional<Key> key;
+  for (const std::string_view ended : {"AND a.state IN ('succeeded', 'cached')", ""}) {
+    if (key) break;
+    Result<> read = each_row(
+        database, fmt::format(fmt::runtime(k_sql), with_fingerprint, ended),
+        [&](const Statement& row) -> Result<> {
+          key = key_of(row);
+          return {};
+        },
+        run, task);
+    if (!read) return Failure(std::move(read).error());
+  }
   if (!key) return std::optional<Making>();
   Result<Making> making = read_making(database, *key);
   if (!making) return Failure(std::move(making).error());

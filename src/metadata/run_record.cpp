@@ -1,8 +1,8 @@
 #include "mlpipe/metadata/record.hpp"
 
-#include <array>
 #include <cmath>
 
+#include "metadata/read_results.hpp"
 #include "metadata/schema.hpp"
 #include "mlpipe/engine/naming.hpp"
 
@@ -74,25 +74,7 @@ class SqliteRunRecord final : public RunRecord {
   }
 
   Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) override {
-    std::vector<StoredResult> found;
-    std::vector<std::array<std::int64_t, 3>> keys;
-    find_results_.query(fingerprint, static_cast<std::int64_t>(limit));
-    while (true) {
-      const Result<bool> more = find_results_.step();
-      if (!more) return Failure(more.error());
-      if (!*more) break;
-      keys.push_back({find_results_.integer(0), find_results_.integer(1), find_results_.integer(2)});
-      StoredResult& result = found.emplace_back();
-      result.run_id = find_results_.text(3);
-      result.task = find_results_.text(4);
-      if (auto finished = find_results_.optional_time(5)) result.finished = *finished;
-      result.removed = find_results_.integer(6) != 0;
-    }
-    find_results_.reset();
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (Result<> read = read_outputs(keys[i], found[i].outputs); !read) return Failure(std::move(read).error());
-    }
-    return found;
+    return results_->find(fingerprint, limit);
   }
 
   Result<> discard(plan::TaskId task) override {
@@ -185,16 +167,6 @@ class SqliteRunRecord final : public RunRecord {
         {&update_cached_task_,
          "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = ?2"},
         {&mark_removed_, "UPDATE tasks SET removed = 1 WHERE run = ?1 AND task = ?2"},
-        {&find_results_,
-         "SELECT a.run, a.task, a.attempt, runs.id, tasks.path, a.finished, tasks.removed FROM attempts AS a "
-         "JOIN tasks ON tasks.run = a.run AND tasks.task = a.task JOIN runs ON runs.run = a.run "
-         "WHERE a.fingerprint = ?1 AND a.fingerprint <> '' AND a.state IN ('succeeded', 'cached') "
-         "ORDER BY a.run DESC, a.task DESC LIMIT ?2"},
-        {&output_parameters_,
-         "SELECT name, value FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
-        {&output_artifacts_,
-         "SELECT name, artifact, type, uri, digest, bytes, is_folder, metadata FROM artifacts "
-         "WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
         {&update_attempt_,
          "UPDATE attempts SET state = ?4, running = coalesce(?5, running), stop_reason = ?6 WHERE run = ?1 AND task = ?2 "
          "AND attempt = ?3"},
@@ -214,6 +186,9 @@ class SqliteRunRecord final : public RunRecord {
       if (!statement) return Failure(std::move(statement).error());
       *entry.statement = std::move(*statement);
     }
+    Result<ResultReader> results = ResultReader::prepare(*database_);
+    if (!results) return Failure(std::move(results).error());
+    results_ = std::move(*results);
     return {};
   }
 
@@ -339,39 +314,6 @@ class SqliteRunRecord final : public RunRecord {
     return {};
   }
 
-  // ---- results ----
-
-  Result<> read_outputs(const std::array<std::int64_t, 3>& key, engine::TaskData& outputs) {
-    output_parameters_.query(key[0], key[1], key[2]);
-    while (true) {
-      const Result<bool> more = output_parameters_.step();
-      if (!more) return Failure(more.error());
-      if (!*more) break;
-      Result<Value> value = parse_json(output_parameters_.text(1), "an output parameter");
-      if (!value) return Failure(std::move(value).error());
-      outputs.parameters.emplace(output_parameters_.text(0), std::move(*value));
-    }
-    output_parameters_.reset();
-    output_artifacts_.query(key[0], key[1], key[2]);
-    while (true) {
-      const Result<bool> more = output_artifacts_.step();
-      if (!more) return Failure(more.error());
-      if (!*more) break;
-      engine::Artifact artifact{.name = std::string(output_artifacts_.text(1)),
-                                .type = std::string(output_artifacts_.text(2)),
-                                .uri = std::string(output_artifacts_.text(3)),
-                                .digest = std::string(output_artifacts_.text(4)),
-                                .bytes = static_cast<std::uint64_t>(output_artifacts_.integer(5)),
-                                .is_folder = output_artifacts_.integer(6) != 0};
-      Result<Value> metadata = parse_json(output_artifacts_.text(7), "an artifact's metadata");
-      if (!metadata) return Failure(std::move(metadata).error());
-      artifact.metadata = std::move(*metadata);
-      outputs.artifacts.emplace(output_artifacts_.text(0), std::move(artifact));
-    }
-    output_artifacts_.reset();
-    return {};
-  }
-
   // ---- commit ----
 
   Result<> write(const Transition& transition, std::int64_t event) {
@@ -486,7 +428,8 @@ class SqliteRunRecord final : public RunRecord {
   Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_,
       insert_attempt_, update_attempt_, end_attempt_, insert_parameter_, insert_artifact_, insert_metric_,
       update_counts_, update_run_, take_up_attempt_, insert_cached_, insert_fingerprint_, update_cached_task_,
-      mark_removed_, find_results_, output_parameters_, output_artifacts_;
+      mark_removed_;
+  std::optional<ResultReader> results_;
 
   std::int64_t run_ = 0;  // the run's number in the database
   std::string run_id_;

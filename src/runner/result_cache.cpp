@@ -31,9 +31,9 @@ std::string age_text(std::chrono::milliseconds age) { return duration_text(age);
 
 class TreeCache final : public RunCache {
  public:
-  TreeCache(const plan::Plan& plan, const RunContext& run, metadata::RunRecord& record, artifact::ArtifactStore& store,
+  TreeCache(const plan::Plan& plan, const RunContext& run, metadata::ResultSearch& results, artifact::ArtifactStore& store,
             const Clock& clock, CachePolicy policy)
-      : plan_(plan), run_(run), record_(record), store_(store), clock_(clock), policy_(std::move(policy)) {}
+      : plan_(plan), run_(run), known_(results), store_(store), clock_(clock), policy_(std::move(policy)) {}
 
   void post_to(std::function<void(engine::Event)> post) override { post_ = std::move(post); }
 
@@ -106,7 +106,7 @@ class TreeCache final : public RunCache {
       answer.why = policy_.off_because.empty() ? "it says `cache: false`" : policy_.off_because;
       return answer;
     }
-    Result<std::vector<metadata::StoredResult>> results = record_.results(answer.fingerprint, k_most_results);
+    Result<std::vector<metadata::StoredResult>> results = known_.results(answer.fingerprint, k_most_results);
     if (!results) {
       answer.why = results.error().message;
       return answer;
@@ -188,7 +188,7 @@ class TreeCache final : public RunCache {
 
   const plan::Plan& plan_;
   const RunContext& run_;
-  metadata::RunRecord& record_;
+  metadata::ResultSearch& known_;
   artifact::ArtifactStore& store_;
   const Clock& clock_;
   CachePolicy policy_;
@@ -200,9 +200,9 @@ class TreeCache final : public RunCache {
 
 }  // namespace
 
-std::unique_ptr<RunCache> make_run_cache(const plan::Plan& plan, const RunContext& run, metadata::RunRecord& record,
+std::unique_ptr<RunCache> make_run_cache(const plan::Plan& plan, const RunContext& run, metadata::ResultSearch& results,
                                          artifact::ArtifactStore& store, const Clock& clock, CachePolicy policy) {
-  return std::make_unique<TreeCache>(plan, run, record, store, clock, std::move(policy));
+  return std::make_unique<TreeCache>(plan, run, results, store, clock, std::move(policy));
 }
 
 }  // namespace mlpipe::runner

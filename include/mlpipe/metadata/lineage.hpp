@@ -29,6 +29,7 @@ struct Making {
   std::optional<WallTime> finished;
   engine::TaskData inputs;
   engine::TaskData outputs;
+  std::string fingerprint;   // empty: of an importer, or recorded by an older version
 };
 
 enum class Side { input, output };

@@ -12,6 +12,7 @@
 #include "mlpipe/base/clock.hpp"
 #include "mlpipe/engine/state.hpp"
 #include "mlpipe/engine/values.hpp"
+#include "mlpipe/metadata/results.hpp"
 
 namespace mlpipe::metadata {
 
@@ -87,6 +88,9 @@ struct EventRow {
   std::optional<std::chrono::milliseconds> retry_in;
 };
 
+// Which attempts of an earlier run count: those with a fingerprint, or all.
+enum class Comparable { with_fingerprint, any };
+
 struct Making;
 struct MakingQuery;
 struct OutputPlace;
@@ -94,9 +98,8 @@ struct RunSelection;
 struct SelectedRun;
 
 // Reads the record of one pipeline root; works beside a running mlpipe (WAL). One thread at a time.
-class Queries {
+class Queries : public ResultSearch {
  public:
-  virtual ~Queries() = default;
   // Newest first. `limit` 0: all.
   virtual Result<std::vector<RunRow>> runs(std::size_t limit) = 0;
   // Those that are wanted, in the order that is wanted (run_selection.hpp).
@@ -116,6 +119,17 @@ class Queries {
   virtual Result<std::vector<std::string>> digests(const std::string& prefix, std::size_t limit) = 0;
   // The outputs with that URI, those of cached tasks last, the newest first. Reads the whole table.
   virtual Result<std::vector<OutputPlace>> outputs_at(const std::string& uri) = 0;
+
+  // What a fingerprint was made of (plan/fingerprint.hpp); nothing when the record does not know it.
+  virtual Result<std::optional<std::string>> fingerprint_text(const std::string& fingerprint) = 0;
+  // What `task` of the run with that exact id is best compared with: its newest attempt, or result from the cache, in an
+  // earlier run of the same pipeline. One that succeeded comes before one that did not.
+  virtual Result<std::optional<Making>> earlier_making(const std::string& run_id, const std::string& task,
+                                                       Comparable comparable) = 0;
+  // How long each task of the pipeline took lately: the median of its last `most` attempts that succeeded, from start to
+  // end. Looks at a hundred runs at most, fewer when they tell nothing new; tasks of which it finds nothing are left out.
+  virtual Result<std::map<std::string, std::chrono::milliseconds>> usual_durations(const std::string& pipeline,
+                                                                                   std::size_t most) = 0;
 };
 
 // Tells whether a process holds the lock of a run.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mlpipe/engine/ports.hpp"
+#include "mlpipe/metadata/results.hpp"
 
 namespace mlpipe::metadata {
 
@@ -29,25 +30,14 @@ struct RunStart {
   std::string experiment = {};
 };
 
-// A result that the record knows: of an attempt that succeeded, or of a task that was cached.
-struct StoredResult {
-  std::string run_id;
-  std::string task;
-  WallTime finished{};
-  bool removed = false;      // its payload was taken away
-  engine::TaskData outputs;
-};
-
 // The SQLite record of one run: an engine::Record that writes to `<root>/.mlpipe/metadata.db` (WAL, synchronous FULL).
-class RunRecord : public engine::Record {
+class RunRecord : public engine::Record, public ResultSearch {
  public:
   // Run, tasks and arguments in one transaction. A run of that id exists: conflict. Borrows `plan` until the record goes.
   virtual Result<> begin(const RunStart& start, const plan::Plan& plan) = 0;
   // Goes on with the run `run_id`, whose tasks are those of `plan`, from where its last owner left it (engine::Recovered):
   // the states of tasks that did not succeed or fail are forgotten, which the run's events tell. Caller holds the run's lock.
   virtual Result<> resume(const std::string& run_id, const plan::Plan& plan, WallTime at) = 0;
-  // The results with this fingerprint, the newest first, at most `limit`.
-  virtual Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) = 0;
   // The images resolved for the run. `reference` as TaskRow::image has it: the image as written, or the folder it is built from.
   struct ResolvedImage {
     std::string reference;

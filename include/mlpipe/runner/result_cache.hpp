@@ -8,7 +8,7 @@
 #include "mlpipe/artifact/store.hpp"
 #include "mlpipe/artifact/tree.hpp"
 #include "mlpipe/engine/ports.hpp"
-#include "mlpipe/metadata/record.hpp"
+#include "mlpipe/metadata/results.hpp"
 #include "mlpipe/runner/run_context.hpp"
 
 namespace mlpipe::runner {
@@ -31,7 +31,7 @@ class RunCache : public engine::ResultCache {
 };
 
 // Borrows everything, for as long as the cache lives. `run.images` are those of the run.
-std::unique_ptr<RunCache> make_run_cache(const plan::Plan& plan, const RunContext& run, metadata::RunRecord& record,
+std::unique_ptr<RunCache> make_run_cache(const plan::Plan& plan, const RunContext& run, metadata::ResultSearch& results,
                                          artifact::ArtifactStore& store, const Clock& clock, CachePolicy policy);
 
 }  // namespace mlpipe::runner

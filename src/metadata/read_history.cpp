@@ -1,0 +1,85 @@
+#include "metadata/read_history.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "metadata/reading.hpp"
+
+namespace mlpipe::metadata {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int k_most_runs = 100;
+constexpr int k_most_idle = 10;  // runs behind each other that tell nothing new
+
+milliseconds median_of(std::vector<milliseconds>& durations) {
+  const auto middle = durations.begin() + static_cast<std::ptrdiff_t>(durations.size() / 2);
+  std::ranges::nth_element(durations, middle);
+  if (durations.size() % 2 == 1) return *middle;
+  return (*middle + *std::max_element(durations.begin(), middle)) / 2;
+}
+
+// The newest runs in which something ran.
+Result<std::vector<std::int64_t>> runs_that_ran(Database& database, const std::string& pipeline) {
+  std::vector<std::int64_t> runs;
+  Result<> read = each_row(
+      database,
+      "SELECT run FROM runs WHERE pipeline = ?1 AND succeeded > cached ORDER BY run DESC LIMIT ?2",
+      [&](const Statement& row) -> Result<> {
+        runs.push_back(row.integer(0));
+        return {};
+      },
+      pipeline, k_most_runs);
+  if (!read) return Failure(std::move(read).error());
+  return runs;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> read_fingerprint_text(Database& database, const std::string& fingerprint) {
+  std::optional<std::string> text;
+  Result<> read = each_row(
+      database, "SELECT text FROM fingerprints WHERE fingerprint = ?1",
+      [&](const Statement& row) -> Result<> {
+        text = row.text(0);
+        return {};
+      },
+      fingerprint);
+  if (!read) return Failure(std::move(read).error());
+  return text;
+}
+
+Result<std::map<std::string, milliseconds>> read_usual_durations(Database& database, const std::string& pipeline,
+                                                                 std::size_t most) {
+  const Result<std::vector<std::int64_t>> runs = runs_that_ran(database, pipeline);
+  if (!runs) return Failure(runs.error());
+  Result<Statement> statement = database.prepare(
+      "SELECT path, a.finished - a.started FROM attempts AS a CROSS JOIN tasks USING (run, task) "
+      "WHERE a.run = ?1 AND a.state = 'succeeded' AND a.finished IS NOT NULL");
+  if (!statement) return Failure(std::move(statement).error());
+  std::unordered_map<std::string, std::vector<milliseconds>> found;
+  int idle = 0;
+  for (const std::int64_t run : *runs) {
+    bool learned = false;
+    statement->query(run);
+    Result<> read = each_row_of(*statement, [&](const Statement& row) -> Result<> {
+      std::vector<milliseconds>& durations = found[std::string(row.text(0))];
+      if (durations.size() >= most) return {};
+      // A clock that was set back must not make it negative.
+      durations.push_back(std::max(milliseconds(0), milliseconds(row.integer(1))));
+      learned = true;
+      return {};
+    });
+    if (!read) return Failure(std::move(read).error());
+    idle = learned ? 0 : idle + 1;
+    if (idle == k_most_idle) break;  // the same tasks, over and over
+  }
+  std::map<std::string, milliseconds> usual;
+  for (auto& [path, durations] : found) {
+    if (!durations.empty()) usual.emplace(path, median_of(durations));
+  }
+  return usual;
+}
+
+}  // namespace mlpipe::metadata
