@@ -7,6 +7,7 @@
 
 #include "app/arguments_insight.hpp"
 #include "app/arguments_record.hpp"
+#include "app/arguments_upkeep.hpp"
 #include "app/exit_code.hpp"
 #include "app/version.hpp"
 #include "mlpipe/base/text.hpp"
@@ -187,6 +188,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   ValidateCommand validate;
   GraphCommand graph;
   RecordCommands record;
+  UpkeepCommands upkeep;
   InsightCommands insight;
   ShowCommand show;
   LogsCommand logs;
@@ -199,6 +201,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_resumption(app, resume, cancel);
   add_readers(app, validate, graph);
   add_record_commands(app, record);
+  add_upkeep(app, upkeep);
   add_insight(app, insight);
   add_listings(app, show, logs);
   add_tools(app, init, doctor, component);
@@ -230,6 +233,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   if (app.got_subcommand("validate")) return validate;
   if (app.got_subcommand("graph")) return graph;
   if (std::optional<Command> command = record_command(app, record)) return *std::move(command);
+  if (std::optional<Command> command = upkeep_command(app, upkeep)) return *std::move(command);
   if (std::optional<Command> command = insight_command(app, insight)) return *std::move(command);
   if (app.got_subcommand("show")) return show;
   if (app.got_subcommand("logs")) return logs;

@@ -9,6 +9,8 @@
 #include "app/component_show.hpp"
 #include "app/diff.hpp"
 #include "app/doctor.hpp"
+#include "app/engine_choice.hpp"
+#include "app/gc.hpp"
 #include "app/graph.hpp"
 #include "app/init.hpp"
 #include "app/interruption.hpp"
@@ -66,6 +68,9 @@ struct Dispatch {
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }
   ExitCode operator()(const ResumeCommand& command) const { return resume(command); }
   ExitCode operator()(const CancelCommand& command) const { return cancel(command, standard_console(clock)); }
+  ExitCode operator()(const GcCommand& command) const {
+    return gc(command, standard_console(clock), [&command] { return connect_engine(command.engine); });
+  }
   ExitCode operator()(const FailpointsCommand&) const {
     for (const std::string& name : engine::failpoint_names()) print(name + "\n");
     return ExitCode::succeeded;

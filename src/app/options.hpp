@@ -147,6 +147,20 @@ struct DoctorCommand {
   bool json = false;
 };
 
+struct GcCommand {
+  std::string root;
+  std::string older_than;           // as said, like the next two; gc.cpp reads them
+  std::string max_size;
+  std::vector<std::string> status;
+  int keep = -1;                    // -1: not said
+  std::string pipeline;
+  bool keep_labelled = false;
+  bool images = false;
+  bool yes = false;
+  bool json = false;
+  EngineChoice engine = EngineChoice::docker;
+};
+
 struct ComponentShowCommand {
   std::string component;
   bool json = false;
@@ -162,6 +176,7 @@ struct Leave {
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
-                             LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand>;
+                             LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand,
+                             GcCommand>;
 
 }  // namespace mlpipe::app

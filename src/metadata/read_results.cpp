@@ -14,7 +14,7 @@ Result<ResultReader> ResultReader::prepare(Database& database) {
        "SELECT a.run, a.task, a.attempt, runs.id, tasks.path, a.finished, tasks.removed FROM attempts AS a "
        "JOIN tasks ON tasks.run = a.run AND tasks.task = a.task JOIN runs ON runs.run = a.run "
        "WHERE a.fingerprint = ?1 AND a.fingerprint <> '' AND a.state IN ('succeeded', 'cached') "
-       "ORDER BY a.run DESC, a.task LIMIT ?2"},
+       "ORDER BY a.run DESC, a.task DESC LIMIT ?2"},
       {&reader.parameters_,
        "SELECT name, value FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
       {&reader.artifacts_,

@@ -93,6 +93,9 @@ class ProcessEngine final : public ContainerEngine {
     return the_image();
   }
 
+  Result<std::vector<ImageSummary>> list_images(const std::string&) override { return std::vector<ImageSummary>(); }
+  Result<> remove_image(const std::string&) override { return {}; }
+
   Result<std::string> create(const ContainerConfig& config) override {
     if (Result<> checked = check_config(config); !checked) return Failure(std::move(checked).error());
     const auto conflict = [&] {

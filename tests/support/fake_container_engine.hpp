@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +54,9 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   std::map<std::string, runner::Image> images;  // by reference
   std::map<std::string, Error> pull_errors;
   std::vector<runner::ContainerConfig> created;
-  std::vector<std::string> removed, pulled, built, started;
+  std::vector<std::string> removed, pulled, built, started, removed_images;
+  std::vector<runner::ContainerSummary> strangers;  // left by others: what list() finds
+  std::set<std::string> images_in_use;              // references that remove_image() refuses
   std::optional<Error> create_error;
   int away_at_create = 0;  // so many creates answer unavailable
   bool conflict_once = false;
@@ -97,6 +101,22 @@ class FakeContainerEngine final : public runner::ContainerEngine {
       images[request.tag] = runner::Image{.id = "sha256:" + request.tag};
     }
     return inspect_image(request.tag);
+  }
+
+  Result<std::vector<runner::ImageSummary>> list_images(const std::string& prefix) override {
+    std::lock_guard lock(mutex);
+    std::vector<runner::ImageSummary> found;
+    for (const auto& [reference, image] : images) {
+      if (reference.starts_with(prefix)) found.push_back({.id = image.id, .reference = reference, .bytes = 1000});
+    }
+    return found;
+  }
+  Result<> remove_image(const std::string& reference) override {
+    std::lock_guard lock(mutex);
+    if (images_in_use.contains(reference)) return fail(ErrorCode::conflict, "image {} is in use", reference);
+    removed_images.push_back(reference);
+    images.erase(reference);
+    return {};
   }
 
   Result<std::string> create(const runner::ContainerConfig& config) override {
@@ -174,6 +194,7 @@ class FakeContainerEngine final : public runner::ContainerEngine {
     std::lock_guard lock(mutex);
     removed.push_back(id);
     containers_.erase(id);
+    std::erase_if(strangers, [&](const runner::ContainerSummary& container) { return container.id == id; });
     return {};
   }
   Result<> start(const std::string& id) override {
@@ -181,8 +202,17 @@ class FakeContainerEngine final : public runner::ContainerEngine {
     started.push_back(id);
     return {};
   }
-  Result<std::vector<runner::ContainerSummary>> list(const std::map<std::string, std::string>&) override {
-    return std::vector<runner::ContainerSummary>{};
+  Result<std::vector<runner::ContainerSummary>> list(const std::map<std::string, std::string>& labels) override {
+    std::lock_guard lock(mutex);
+    std::vector<runner::ContainerSummary> found;
+    for (const runner::ContainerSummary& container : strangers) {
+      const bool fits = std::all_of(labels.begin(), labels.end(), [&](const auto& label) {
+        const auto its = container.labels.find(label.first);
+        return its != container.labels.end() && its->second == label.second;
+      });
+      if (fits) found.push_back(container);
+    }
+    return found;
   }
 
  private:

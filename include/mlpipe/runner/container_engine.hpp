@@ -27,6 +27,12 @@ struct Image {
   std::string architecture;
 };
 
+struct ImageSummary {
+  std::string id;
+  std::string reference;    // "mlpipe/train:0123456789ab"; an image of several names is listed once for each
+  std::uint64_t bytes = 0;  // what the engine says of it; layers may be shared
+};
+
 struct BuildRequest {
   std::filesystem::path context;  // folder with a Dockerfile; .dockerignore honoured
   std::string tag;
@@ -112,6 +118,10 @@ class ContainerEngine {
   virtual Result<Image> inspect_image(const std::string& reference) = 0;
   virtual Result<Image> pull_image(const std::string& reference, const ProgressSink& progress, const sys::StopSignal& stop) = 0;
   virtual Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress, const sys::StopSignal& stop) = 0;
+  // The images whose repository is below `prefix`, "mlpipe/" for example.
+  virtual Result<std::vector<ImageSummary>> list_images(const std::string& prefix) = 0;
+  // Takes the name away, and the image with its last name. A container uses it: conflict. One that is not there is fine.
+  virtual Result<> remove_image(const std::string& reference) = 0;
 
   // The id of a new container. A container of that name exists: conflict.
   virtual Result<std::string> create(const ContainerConfig& config) = 0;

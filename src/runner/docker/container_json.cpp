@@ -1,5 +1,6 @@
 #include "runner/docker/container_json.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mlpipe::runner::docker {
@@ -138,6 +139,25 @@ Result<std::vector<ContainerSummary>> parse_container_list(std::string_view json
                           .running = status_of(item.text_or("State", "")) == ContainerState::Status::running});
   }
   return containers;
+}
+
+Result<std::vector<ImageSummary>> parse_image_list(std::string_view json, std::string_view prefix) {
+  const Result<Value> parsed = parse_json(json, "image list");
+  if (!parsed) return Failure(parsed.error());
+  if (!parsed->is_list()) return fail(ErrorCode::internal, "the engine's image list is no list");
+  constexpr std::string_view k_local = "localhost/";  // as Podman names what it built
+  std::vector<ImageSummary> images;
+  for (const Value& item : parsed->as_list()) {
+    for (std::string& tag : strings_of(item.find("RepoTags"))) {
+      std::string_view name = tag;
+      if (name.starts_with(k_local)) name.remove_prefix(k_local.size());
+      if (!name.starts_with(prefix)) continue;
+      images.push_back({.id = item.text_or("Id", ""),
+                        .reference = std::string(name),
+                        .bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, item.integer_or("Size", 0)))});
+    }
+  }
+  return images;
 }
 
 std::string_view repository_of(std::string_view reference) {

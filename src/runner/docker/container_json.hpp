@@ -21,6 +21,8 @@ std::string create_body(const ContainerConfig& config, const EngineTraits& trait
 
 Result<ContainerState> parse_container_state(std::string_view json);
 Result<std::vector<ContainerSummary>> parse_container_list(std::string_view json);
+// The names below `prefix` in the answer of images/json.
+Result<std::vector<ImageSummary>> parse_image_list(std::string_view json, std::string_view prefix);
 // `reference` decides which of several repository digests is meant.
 Result<Image> parse_image(std::string_view json, std::string_view reference);
 

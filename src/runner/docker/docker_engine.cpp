@@ -76,6 +76,23 @@ Result<Image> DockerEngine::build_image(const BuildRequest& request, const Progr
   return inspect_image(request.tag);
 }
 
+Result<std::vector<ImageSummary>> DockerEngine::list_images(const std::string& prefix) {
+  const Result<Response> response = client_.call(Request{.target = path("images/json")});
+  if (!response) return within("listing images", response.error());
+  if (!response->ok()) return engine_refused("listing images", *response);
+  return parse_image_list(response->body, prefix);
+}
+
+Result<> DockerEngine::remove_image(const std::string& reference) {
+  const std::string doing = fmt::format("removing image {}", reference);
+  if (Result<> valid = check_reference(reference); !valid) return within(doing, valid.error());
+  const Result<Response> response = client_.call(
+      Request{.method = "DELETE", .target = path("images/" + reference)}, {.timeout = k_change_timeout});
+  if (!response) return within(doing, response.error());
+  if (response->ok() || response->status == 404) return {};
+  return engine_refused(doing, *response);
+}
+
 Result<std::string> DockerEngine::create(const ContainerConfig& config) {
   const std::string doing = fmt::format("creating container {}", config.name);
   Request request{.method = "POST",

@@ -37,6 +37,8 @@ class DockerEngine final : public ContainerEngine {
                            const sys::StopSignal& stop) override;
   Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress,
                             const sys::StopSignal& stop) override;
+  Result<std::vector<ImageSummary>> list_images(const std::string& prefix) override;
+  Result<> remove_image(const std::string& reference) override;
   Result<std::string> create(const ContainerConfig& config) override;
   Result<> run(const std::string& id, LogSink& log, const std::function<void()>& started,
                sys::StopSignal& stop) override;

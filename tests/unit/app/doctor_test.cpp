@@ -61,6 +61,10 @@ class FakeEngine final : public runner::ContainerEngine {
   Result<Image> build_image(const runner::BuildRequest&, const ProgressSink&, const StopSignal&) override {
     return fail(ErrorCode::internal, "not asked for here");
   }
+  Result<std::vector<runner::ImageSummary>> list_images(const std::string&) override {
+    return std::vector<runner::ImageSummary>();
+  }
+  Result<> remove_image(const std::string&) override { return {}; }
   Result<std::string> create(const runner::ContainerConfig& config) override {
     if (behaviour_.create_error) return Failure(*behaviour_.create_error);
     behaviour_.created.push_back(config);
