@@ -76,7 +76,7 @@ void add_run(CLI::App& root, RunCommand& run) {
   add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
   add_run_options(app, run);
   app.add_flag("--resume", run.resume, "Go on with this pipeline's interrupted run, if there is one");
-  app.add_flag("--dry-run", run.dry_run, "Say what would run and why, and run nothing");
+  app.add_flag("--dry-run", run.dry_run, "Say what would run, and run nothing");
   app.add_flag("--json", run.json, "With --dry-run: print JSON");
 }
 

@@ -13,7 +13,7 @@
 #include "mlpipe/runner/images.hpp"
 #include "mlpipe/sys/machine.hpp"
 
-// What `run`, `resume` and `replay` have in common: from a pipeline that was read to the end of its run.
+// What `run` and `resume` have in common: from a pipeline that was read to the end of its run.
 namespace mlpipe::app {
 
 // Everything known before anything is started or written. Borrows the spec.

@@ -1,6 +1,7 @@
 #include "app/preflight.hpp"
 
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,7 +56,8 @@ std::optional<Problem> problem_at(const std::string& path) {
   if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
     return Problem{fmt::format("{} is {}, not a file or folder", path, kind_text(info.st_mode))};
   }
-  if (::access(path.c_str(), S_ISDIR(info.st_mode) ? R_OK | X_OK : R_OK) != 0) {
+  // As the user that will read it, which is not the real one in a set-uid program.
+  if (::faccessat(AT_FDCWD, path.c_str(), S_ISDIR(info.st_mode) ? R_OK | X_OK : R_OK, AT_EACCESS) != 0) {
     return Problem{fmt::format("cannot read {}: {}", path, std::generic_category().message(errno))};
   }
   return std::nullopt;
