@@ -79,6 +79,13 @@ Result<Making> read_making(Database& database, const Key& key) {
   return std::move(*making);
 }
 
+Result<std::optional<Making>> making_at(Database& database, const std::optional<Key>& key) {
+  if (!key) return std::optional<Making>();
+  Result<Making> making = read_making(database, *key);
+  if (!making) return Failure(std::move(making).error());
+  return std::optional(std::move(*making));
+}
+
 }  // namespace
 
 Result<std::vector<Making>> read_makings(Database& database, const MakingQuery& query) {
@@ -121,10 +128,7 @@ Result<std::optional<Making>> read_making_of(Database& database, std::int64_t ru
       },
       run, task);
   if (!read) return Failure(std::move(read).error());
-  if (!key) return std::optional<Making>();
-  Result<Making> making = read_making(database, *key);
-  if (!making) return Failure(std::move(making).error());
-  return std::optional(std::move(*making));
+  return making_at(database, key);
 }
 
 Result<std::optional<Making>> read_earlier_making(Database& database, std::int64_t run, const std::string& task,
@@ -149,10 +153,7 @@ Result<std::optional<Making>> read_earlier_making(Database& database, std::int64
         run, task);
     if (!read) return Failure(std::move(read).error());
   }
-  if (!key) return std::optional<Making>();
-  Result<Making> making = read_making(database, *key);
-  if (!making) return Failure(std::move(making).error());
-  return std::optional(std::move(*making));
+  return making_at(database, key);
 }
 
 Result<std::vector<std::string>> read_digests(Database& database, const std::string& prefix, std::size_t limit) {

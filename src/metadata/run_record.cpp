@@ -162,7 +162,7 @@ class SqliteRunRecord final : public RunRecord {
          "UPDATE attempts SET state = 'starting', memory = ?4 WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
         {&insert_cached_,
          "INSERT INTO attempts (run, task, attempt, container, state, started, finished, fingerprint) VALUES (?1, ?2, 0, "
-         "'', 'cached', ?3, ?3, ?4)"},
+         "'', 'cached', ?3, ?4, ?5)"},
         {&insert_fingerprint_, "INSERT OR IGNORE INTO fingerprints VALUES (?1, ?2)"},
         {&update_cached_task_,
          "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = ?2"},
@@ -362,7 +362,7 @@ class SqliteRunRecord final : public RunRecord {
 
   Result<> write_cached(const Transition& transition, std::uint32_t task) {
     return Steps()
-        .then([&] { return insert_cached_.run(run_, task, transition.at, transition.cache->fingerprint); })
+        .then([&] { return insert_cached_.run(run_, task, transition.at, transition.cache->made, transition.cache->fingerprint); })
         .then([&] { return write_data(*transition.inputs, task, 0, "input"); })
         .then([&] { return write_data(*transition.outputs, task, 0, "output"); })
         .then([&] { return write_metrics(*transition.outputs, task, 0); })

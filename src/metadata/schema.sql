@@ -78,7 +78,7 @@ CREATE TABLE tasks (
   PRIMARY KEY (run, task)
 ) STRICT, WITHOUT ROWID;
 
--- A task whose result came from the cache has one row, attempt 0, state cached.
+-- A task whose result came from the cache has one row, attempt 0, state cached; `finished` is when the result was made.
 CREATE TABLE attempts (
   run        INTEGER NOT NULL,
   task       INTEGER NOT NULL,

@@ -107,16 +107,18 @@ AttemptResult ContainerAttempt::run_to_result() {
     if (state.error().code == ErrorCode::not_found && !stop_.signal.requested()) return lost_container();
     return classify_error(state.error(), stop_reason(stop_));
   }
-  AttemptResult result = classify_exit(*state, stop_reason(stop_), config->memory);
+  return finish(*files, classify_exit(*state, stop_reason(stop_), config->memory));
+}
+
+// The init process could not execute the command: nothing of the user's has run.
+void ContainerAttempt::tell_unstartable(const AttemptFiles& files, AttemptResult& result) {
   if (result.end == AttemptEnd::user_exit && (result.exit_code == 126 || result.exit_code == 127)) {
-    if (std::string said = artifact::last_line(files->tree.log(files->number)); said.starts_with("[FATAL tini")) {
-      // The init process could not execute the command: nothing of the user's has run.
+    if (std::string said = artifact::last_line(files.tree.log(files.number)); said.starts_with("[FATAL tini")) {
       result.end = AttemptEnd::not_startable;
       result.message = "cannot be started: " + said.substr(std::min(said.find("] ") + 2, said.size()));
       result.hint = "check the command and the image: the program must be in it and executable";
     }
   }
-  return finish(*files, std::move(result));
 }
 
 // What `call` gives; waits for an engine that is away to come back.
@@ -201,6 +203,7 @@ Result<ContainerState> ContainerAttempt::find_container() {
 }
 
 AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult result) {
+  tell_unstartable(files, result);
   if (job_.settings->user == spec::UserMode::image && !files.host_paths) {
     if (Result<> handed = hand_back(files.work, tools_.run, tools_.engine); !handed && result.end == AttemptEnd::succeeded) {
       return infrastructure(handed.error());

@@ -64,6 +64,7 @@ class ContainerAttempt final {
   std::function<bool()> killed() const {
     return [this] { return stop_.signal.level() == sys::StopSignal::Level::kill; };
   }
+  static void tell_unstartable(const AttemptFiles& files, engine::AttemptResult& result);
   engine::AttemptResult finish(const AttemptFiles& files, engine::AttemptResult result);
   void give_sandbox_back(SandboxPool::Condition condition);
 

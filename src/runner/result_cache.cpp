@@ -123,6 +123,7 @@ class TreeCache final : public RunCache {
       answer.kind = Kind::hit;
       answer.why.clear();
       answer.from_run = std::move(result.run_id);
+      answer.made = result.finished;
       answer.outputs = std::move(result.outputs);
       return answer;
     }

@@ -49,6 +49,7 @@ struct CacheAnswer {
   std::string fingerprint_text;  // what the fingerprint was made of
   std::string why;               // of a miss: why there is nothing to reuse; busy: who makes it
   std::string from_run;          // of a hit: the run that made it
+  WallTime made{};               // of a hit: when an attempt made it, however often it was reused since
   bool removed = false;          // of a hit: its payload is gone, but nobody will need it (keep: false)
   TaskData outputs;
 };

@@ -180,6 +180,21 @@ TEST_F(ResultCacheTest, AnOldResultDoesNotCount) {
   EXPECT_THAT(ask(begin("r3")).why, HasSubstr("more than its max_age of"));
 }
 
+TEST_F(ResultCacheTest, AResultGrowsOldHoweverOftenItIsReused) {
+  set_cache({.max_age = std::chrono::hours(1)});
+  make(begin("r1"), 1);
+  clock_.advance_to(MonotonicTime(std::chrono::minutes(50)));
+  OneRun& second = begin("r2");
+  const CacheAnswer answer = ask(second);
+  ASSERT_EQ(answer.kind, Kind::hit);
+  const TaskData inputs = number(1);
+  const engine::Transition cached{.task = plan::TaskId{0}, .to = engine::TaskState::succeeded, .at = clock_.wall(),
+                                  .inputs = &inputs, .cache = &answer, .outputs = &answer.outputs};
+  ASSERT_TRUE(second.record->commit(std::span(&cached, 1)));
+  clock_.advance_to(MonotonicTime(std::chrono::minutes(61)));
+  EXPECT_EQ(ask(begin("r3")).kind, Kind::miss);
+}
+
 TEST_F(ResultCacheTest, OfTwoThatNeedOneResultOneMakesItAndTheOtherGetsIt) {
   OneRun& first = begin("r1");
   OneRun& second = begin("r2");
