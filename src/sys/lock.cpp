@@ -1,11 +1,13 @@
 #include "mlpipe/sys/lock.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <thread>
 
 #include "mlpipe/base/value.hpp"
 #include "mlpipe/sys/file.hpp"
@@ -32,7 +34,7 @@ bool is_same_file(int file, const fs::path& path) {
          opened.st_dev == named.st_dev;
 }
 
-LockHolder read_holder(const fs::path& path) {
+LockHolder written_holder(const fs::path& path) {
   LockHolder holder;
   Result<std::string> text = read_file(path, 64UL * 1024);
   if (!text) return holder;
@@ -43,6 +45,27 @@ LockHolder read_holder(const fs::path& path) {
   holder.host = written->text_or("host", "");
   holder.boot_id = written->text_or("boot_id", "");
   return holder;
+}
+
+// Whether `holder` may be who holds the lock now: not one before it that died, whose words are still there.
+bool may_live(const LockHolder& holder, const MachineInfo& machine) {
+  if (holder.pid <= 0) return false;
+  if (holder.host != machine.hostname || holder.boot_id != machine.boot_id) return true;  // not ours to look up
+  return ::kill(holder.pid, 0) == 0 || errno != ESRCH;
+}
+
+// Whoever takes a lock writes itself down right afterwards; until then the file is empty or names an earlier holder.
+LockHolder read_holder(const fs::path& path) {
+  constexpr auto k_patience = std::chrono::milliseconds(100);
+  constexpr auto k_between_looks = std::chrono::milliseconds(2);
+  const MachineInfo machine = machine_info();
+  const auto give_up = std::chrono::steady_clock::now() + k_patience;
+  for (;;) {
+    LockHolder holder = written_holder(path);
+    if (may_live(holder, machine)) return holder;
+    if (std::chrono::steady_clock::now() >= give_up) return {};
+    std::this_thread::sleep_for(k_between_looks);
+  }
 }
 
 void write_holder(int file) {

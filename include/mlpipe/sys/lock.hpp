@@ -12,7 +12,7 @@ namespace mlpipe::sys {
 
 // Who holds a lock, as they wrote it down for people. What it says is never what decides: the kernel's lock is.
 struct LockHolder {
-  int pid = 0;  // 0: not known (it has only just taken it)
+  int pid = 0;  // 0: not known
   WallTime since{};
   std::string host;
   std::string boot_id;
@@ -34,7 +34,7 @@ class FileLock final {
 };
 
 // Takes the lock of the file at `path` (made, with its folders, when absent; it stays afterwards), or says who holds
-// it. Never waits. Two locks of one path exclude each other within one process as well. A file system without locks:
+// it, for whose name it waits 100 ms at most when it has only just taken it. Two locks of one path exclude each other within one process as well. A file system without locks:
 // io.
 Result<std::variant<FileLock, LockHolder>> try_lock(const std::filesystem::path& path);
 

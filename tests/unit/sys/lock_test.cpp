@@ -1,5 +1,6 @@
 #include "mlpipe/sys/lock.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -107,6 +108,24 @@ TEST(FileLock, AForeignFileNamesNobody) {
   dir.write("run.lock", "{ half");
   const auto refused = try_lock(path);
   EXPECT_EQ(to_string(std::get<LockHolder>(*refused)), "another process");
+}
+
+TEST(FileLock, AHolderThatDiedIsNotNamedForTheOneAfterIt) {
+  const TempDir dir;
+  const fs::path path = dir.path() / "run.lock";
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(is_ours(try_lock(path)) ? 0 : 1);
+  int status = 0;
+  ::waitpid(dead, &status, 0);
+  ASSERT_EQ(status, 0);
+  ASSERT_THAT(test::slurp(path), HasSubstr(std::to_string(dead)));
+  const Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));  // taken, and not yet written down
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  ASSERT_EQ(::fcntl(file.get(), F_OFD_SETLK, &range), 0);
+  const auto refused = try_lock(path);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(std::get<LockHolder>(*refused).pid, 0);
 }
 
 TEST(FileLock, OnAReadOnlyDiskIsAnErrorThatSaysSo) {
