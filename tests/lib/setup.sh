@@ -15,6 +15,9 @@ if [[ -z ${HOME:-} ]]; then
   export HOME="${HOME:-/tmp}"
 fi
 
+# What one clone has compiled, another one anywhere on this machine need not compile again.
+export CCACHE_BASEDIR="$repo" CCACHE_NOHASHDIR=1
+
 build_packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates graphviz
   libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libfmt-dev libexpected-dev libssl-dev libsqlite3-dev
   libboost-dev libgtest-dev libgmock-dev)

@@ -57,14 +57,7 @@ struct ListingTest : testing::Test {
 };
 
 // Compares `text`, with the root's path as "<root>", with tests/unit/app/golden/<name>; MLPIPE_ACCEPT=1 rewrites the file.
-inline void expect_golden(const std::string& name, std::string text, const artifact::Root& root) {
-  for (std::size_t at = 0; (at = text.find(root.path().string(), at)) != std::string::npos;) {
-    text.replace(at, root.path().string().size(), "<root>");
-  }
-  const std::filesystem::path file = std::filesystem::path(MLPIPE_GOLDEN_FOLDER) / name;
-  if (std::getenv("MLPIPE_ACCEPT") != nullptr) std::ofstream(file, std::ios::binary) << text;
-  EXPECT_EQ(test::slurp(file), text) << file;
-}
+void expect_golden(const std::string& name, std::string text, const artifact::Root& root);
 
 // A run with everything in it: two tries, a failure, a skip, outputs of all kinds. Its id is "prices-20260202-024000-ab12".
 inline void write_full_run(metadata::RunRecord& record) {

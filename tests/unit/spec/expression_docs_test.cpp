@@ -12,7 +12,7 @@ namespace {
 
 std::string page() {
   std::ostringstream text;
-  text << std::ifstream(MLPIPE_SOURCE_DIR "/docs/expressions.md").rdbuf();
+  text << std::ifstream(MLPIPE_SOURCE "/docs/expressions.md").rdbuf();
   return text.str();
 }
 
