@@ -3,6 +3,7 @@
 
     cases.py MLPIPE [CASE...]
 """
+import glob
 import os
 import subprocess
 import sys
@@ -212,10 +213,37 @@ def killed_before_it_is_on_record(root):
     expect(root.call("run", path, "--run-id", "one") == 2, "a run is run once more under its id")
 
 
+def secrets_of_a_killed_mlpipe_go(root):
+    def folders():
+        return set(glob.glob("/dev/shm/mlpipe-secrets-*"))
+
+    before = folders()
+    with open(os.path.join(root.folder, "key"), "w") as file:
+        file.write("correct horse")
+    kill_while_running(root, """
+  work:
+    secrets: {key: {file: key, as: file}}
+    outputs: {copy: Artifact}
+    script: |
+      echo begun; sleep 3
+      cp /mlpipe/secrets/key "$MLPIPE_OUTPUT_COPY"
+""")
+    left = folders() - before
+    expect(left, "it left nothing: what is this case to test?")
+    with Root(root.mlpipe) as other:
+        expect(other.call("run", pipeline(other, "  other: {script: echo other}\n")) == 0, "another run fails")
+    expect(not left & folders(), "another run leaves them")
+    expect(root.call("resume") == 0, "it does not succeed")
+    expect(attempts(root) == [("succeeded", 0)], f"attempts: {attempts(root)}")
+    expect(open(f"{root.path}/runs/one/work/copy/data").read() == "correct horse", "the task lost its secret")
+    root.check("one")
+
+
 CASES = [killed_before_it_is_on_record, container_removed_meanwhile, ended_well_meanwhile, ended_badly_meanwhile,
          a_second_resume_is_refused,
          a_run_that_runs_is_not_resumed, an_interrupted_run_is_said_so, cancel_from_another_process, cancel_an_interrupted_run,
-         the_engine_is_gone_at_the_resume, a_timeout_counts_on]
+         the_engine_is_gone_at_the_resume, a_timeout_counts_on,
+         secrets_of_a_killed_mlpipe_go]
 
 
 def main():
