@@ -113,6 +113,7 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   queries->reset();
 
   apply_options(row->options, command);
+  command.parent = row->parent;
   Result<spec::PipelineSpec> spec = read_kept(root, *row, command);
   if (!spec) return Failure(spec.error());
   Result<Prepared> prepared = prepare(command, *spec, row->arguments.as_struct(), root);

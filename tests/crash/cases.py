@@ -43,8 +43,8 @@ def kill_while_running(root, text, until="begun"):
     return root.show("one")["tasks"][0]["attempts"][0]["container"]
 
 
-def attempts(root, task="work"):
-    return [(row["state"], row.get("exit_code")) for each in root.show("one")["tasks"] if each["task"] == task
+def attempts(root, task="work", run="one"):
+    return [(row["state"], row.get("exit_code")) for each in root.show(run)["tasks"] if each["task"] == task
             for row in each["attempts"]]
 
 
@@ -239,11 +239,29 @@ def secrets_of_a_killed_mlpipe_go(root):
     root.check("one")
 
 
+def a_run_that_goes_on_from_another_is_resumed(root):
+    path = pipeline(root, """
+  before:
+    outputs: {table: Dataset}
+    script: echo x >"$MLPIPE_OUTPUT_TABLE"
+  work:
+    inputs: {table: Dataset}
+    arguments: {table: "${{ tasks.before.outputs.table }}"}
+    script: cat "$MLPIPE_INPUT_TABLE"
+""")
+    expect(root.call("run", path, "--run-id", "one") == 0, "the first run fails")
+    code = root.call("resume", "one", "--from", "work", "--run-id", "two", MLPIPE_FAILPOINT="attempt.started:kill9")
+    expect(code == support.KILLED, f"exit code {code}")
+    expect(root.call("resume", "two") == 0, "it does not succeed")
+    expect(attempts(root, "work", "two") == [("succeeded", 0)], f"attempts: {attempts(root, 'work', 'two')}")
+    root.check("two")
+
+
 CASES = [killed_before_it_is_on_record, container_removed_meanwhile, ended_well_meanwhile, ended_badly_meanwhile,
          a_second_resume_is_refused,
          a_run_that_runs_is_not_resumed, an_interrupted_run_is_said_so, cancel_from_another_process, cancel_an_interrupted_run,
          the_engine_is_gone_at_the_resume, a_timeout_counts_on,
-         secrets_of_a_killed_mlpipe_go]
+         secrets_of_a_killed_mlpipe_go, a_run_that_goes_on_from_another_is_resumed]
 
 
 def main():
