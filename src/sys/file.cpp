@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/fd.hpp"
@@ -129,11 +130,22 @@ Result<> write_file_atomically(const fs::path& path, std::string_view text, Dura
   return {};
 }
 
-Result<> make_directories(const fs::path& path) {
+Result<> make_directories(const fs::path& path, Durable durable) {
   if (path.empty()) return {};  // the current folder
   std::error_code error;
+  std::vector<fs::path> missing;  // the deepest first
+  if (durable == Durable::yes) {
+    for (fs::path part = path; !part.empty() && !fs::exists(part, error); part = part.parent_path()) missing.push_back(part);
+  }
   fs::create_directories(path, error);
-  if (!error) return {};
+  if (!error) {
+    for (const fs::path& made : missing) {
+      const Result<> synced = fsync_path(folder_of(made));
+      // A folder may be written to by those who may not open it.
+      if (!synced && synced.error().code != ErrorCode::permission) return synced;
+    }
+    return {};
+  }
   for (fs::path part = path; part.has_relative_path(); part = part.parent_path()) {  // what stands in the way?
     std::error_code ignored;
     const fs::file_status status = fs::status(part, ignored);
