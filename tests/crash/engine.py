@@ -51,7 +51,7 @@ class Daemon:
         subprocess.run([*self.inside, *command], timeout=support.PATIENCE, check=True)
 
     def fill_disk(self):
-        self.do("sh", "-c", f"dd if=/dev/zero of={self.data}/filling bs=64k 2>/dev/null || cat /dev/zero >{self.data}/rest 2>/dev/null || :")
+        self.do("sh", "-c", f"cd {self.data}; cat /dev/zero >filling 2>/dev/null || cat /dev/zero >rest 2>/dev/null || :")
 
     def empty_disk(self):
         self.do("rm", "-f", f"{self.data}/filling", f"{self.data}/rest")
@@ -188,7 +188,8 @@ def its_disk_fills_up_under_a_task(root, daemon):
     """The task meets it by itself, and says so; the run is not disturbed otherwise."""
     path = os.path.join(root.folder, "pipeline.yaml")
     with open(path, "w") as file:
-        file.write(f"name: case\ntasks:\n  work:\n    image: {IMAGE}\n    network: none\n    user: image\n    outputs: {{table: Dataset}}\n"
+        file.write(f"name: case\ndefaults: {{image: {IMAGE}, network: none, user: image}}\ntasks:\n"
+                   "  work:\n    outputs: {table: Dataset}\n"
                    "    script: |\n      dd if=/dev/zero of=/filling bs=1M || exit 28\n      echo x >\"$MLPIPE_OUTPUT_TABLE\"\n")
     code, said = root.ask("run", path, "--run-id", "one")
     expect(code == 1 and "exit code 28" in said and "No space left on device" in said, f"exit code {code}: {said}")
@@ -226,7 +227,7 @@ def gc_of_images(root, daemon):
     expect(len(old) == 1 and len(new) == 1, f"images: {old} and {new}")
     subprocess.run(["docker", "tag", IMAGE, "mlpipe/mine:0123456789ab"], check=True)  # as if another root had built it
     subprocess.run(["docker", "tag", IMAGE, "mlpipe/mine:latest"], check=True)
-    # One whose tag nobody could know is not its own is in use by a container: it stays.
+    # That one is taken for one of its own, but a container uses it: it stays.
     subprocess.run(["docker", "run", "-d", "--name", "stranger", "--network", "none", "mlpipe/mine:0123456789ab", "sleep", "60"],
                    check=True, stdout=subprocess.DEVNULL)
     expect(root.call("gc", "--images", "--keep", "1") == 0, "gc fails")
@@ -235,8 +236,8 @@ def gc_of_images(root, daemon):
     expect(not old & images(), "the image of the run that went is left")
     expect(new | before <= images(), "images are gone that a run or nobody of ours made")
     expect("mlpipe/mine:latest" in images(), "an image with another tag is gone")
-    expect(subprocess.run(["docker", "rm", "-f", "stranger"], capture_output=True, text=True, check=False).stdout.strip() == "stranger",
-           "the container of a stranger is gone")
+    stranger = subprocess.run(["docker", "rm", "-f", "stranger"], capture_output=True, text=True, check=False)
+    expect(stranger.stdout.strip() == "stranger", "the container of a stranger is gone")
     root.check("two")
 
 

@@ -41,12 +41,12 @@ def one_case(mlpipe, variant, place, number, digests):
             raise
 
 
-def chosen(places, count, turns):
+def chosen(places, count, variant):
     """Every place of an attempt and of the run's end, the rest of them turns; numbers by chance."""
     chance = random.Random(int(os.environ.get("MLPIPE_CRASH_SEED", "1")))
-    cases = [(place, chance.randint(1, 13)) for place in places if place.startswith("attempt.")]
+    cases = [(place, chance.randint(1, variant.attempts)) for place in places if place.startswith("attempt.")]
     cases += [(place, 1) for place in places if place.endswith("_finish")]
-    every_turn = [(place, number) for place in ("before_record", "after_record", "after_effects") for number in range(1, turns)]
+    every_turn = [(place, number) for place in ("before_record", "after_record", "after_effects") for number in range(1, variant.turns)]
     cases += chance.sample(every_turn, min(len(every_turn), max(0, count - len(cases))))
     return chance.sample(cases, min(count, len(cases)))
 
@@ -60,7 +60,7 @@ def main():
     places = [place for place in places if place.startswith(only)]
     kills = failures = 0
     # Of the states, the first time will do: the numbers of turns come to all the others.
-    cases = chosen(places, count, variant.turns) if count else [(place, None) for place in places]
+    cases = chosen(places, count, variant) if count else [(place, None) for place in places]
     for place, number in cases:
         numbers = [number] if number else range(1, 2 if is_by_state(place) or place.endswith("_finish") else 1000)
         for each in numbers:

@@ -36,15 +36,16 @@ def runs_on_record(root):
 
 def killed_at(root, call, number):
     """gc that is killed before its number-th call of that kind. False: it came to its end."""
-    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}",
-                           root.mlpipe, "gc", "--yes", "--keep", "1", "--root", root.path], cwd=root.folder, env=root.environment,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=support.PATIENCE, check=False)
+    strace = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+    done = subprocess.run(strace + [root.mlpipe, "gc", "--yes", "--keep", "1", "--root", root.path], cwd=root.folder,
+                          env=root.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=support.PATIENCE,
+                          check=False)
     return done.returncode != 0
 
 
 def killed_half_way(root):
     run(root, "a")
-    run(root, "b", )
+    run(root, "b")
     expect(root.call("resume", "b", "--from", "report", "--run-id", "c") == 0, "the run that shares results fails")
     digests = root.digests("c")
     kept = os.path.join(root.folder, "kept")

@@ -7,7 +7,7 @@ Traces a run and one that goes on from it (and reuses its results), plays the fi
 synced (see strace_files.py for the kinds), and lets mlpipe go on from there. Before that, all that is on record as
 succeeded must be on the disk; what had ended before the power went must still have.
 
-MLPIPE_CRASH_PREFIXES: how many moments (8); 0: all. MLPIPE_CRASH_SEED: which ones (1). MLPIPE_CRASH_ONLY: kinds that
+MLPIPE_CRASH_PREFIXES: how many moments (5); 0: all. MLPIPE_CRASH_SEED: which ones (1). MLPIPE_CRASH_ONLY: kinds that
 begin so.
 """
 import os
@@ -31,9 +31,9 @@ GO_ON = ["resume", "one", "--from", "report", "--run-id", "two", "--jobs", "2"]
 
 def traced(root, name, arguments):
     trace = os.path.join(root.folder, name)
-    code = subprocess.run(strace_files.command(trace) + [root.mlpipe, *arguments, "--root", root.path], cwd=root.folder,
-                          env=root.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False).returncode
-    expect(code == 0, f"{arguments[0]} under strace: exit code {code}")
+    done = subprocess.run(strace_files.command(trace) + [root.mlpipe, *arguments, "--root", root.path], cwd=root.folder,
+                          env=root.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False)
+    expect(done.returncode == 0, f"{arguments[0]} under strace: exit code {done.returncode}")
     return strace_files.read_trace(trace)
 
 
@@ -91,7 +91,7 @@ def main():
     if not shutil.which("strace"):
         print("no strace: skipped")
         sys.exit(77)
-    count = int(os.environ.get("MLPIPE_CRASH_PREFIXES", "8"))
+    count = int(os.environ.get("MLPIPE_CRASH_PREFIXES", "5"))
     seed = int(os.environ.get("MLPIPE_CRASH_SEED", "1"))
     only = os.environ.get("MLPIPE_CRASH_ONLY", "")
     failures = cases = 0
@@ -126,7 +126,8 @@ def main():
                     call = calls[moment - 1]
                     kept = f"{root.folder}-{moment}-{kind.replace(' ', '-')}"
                     strace_files.write_state(content, kept)
-                    print(f"FAILED after call {moment} ({call.name} {str(call.words[0])[-80:]}), {kind}: {error}\n  state: {kept}")
+                    print(f"FAILED after call {moment} ({call.name} {str(call.words[0])[-80:]}), {kind}: {error}")
+                    print(f"  state: {kept}")
                     print("  " + open(root.output).read().replace("\n", "\n  "), flush=True)
         print(f"{len(moments)} moments, {cases} states, {failures} failures")
     return 1 if failures or not cases else 0

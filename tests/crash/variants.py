@@ -9,7 +9,8 @@ from support import Root, expect
 @dataclasses.dataclass
 class Variant:
     """`earlier`: arguments of a run that has ended before. `beside`: does an undisturbed run of the same go on at once?
-    `never`: endings of places that it never comes to. `turns`: about how many turns of the loop it takes."""
+    `never`: endings of places that it never comes to. `turns`, `attempts`: about how many turns of the loop it takes, and
+    attempts."""
     pipeline: str
     arguments: tuple = ()
     earlier: tuple | None = None
@@ -18,6 +19,7 @@ class Variant:
     gpus: int = 0
     never: tuple = ()
     turns: int = 24
+    attempts: int = 13
 
     def run(self, run):
         return ["run", os.path.join(support.HERE, self.pipeline), "--run-id", run, "--jobs", "3", *self.arguments]
@@ -65,9 +67,9 @@ class Variant:
 
 VARIANTS = {
     "plain": Variant("pipeline.yaml", never=("deferred", "stopping", "failed", "skipped", "cancelled")),
-    "reuse": Variant("reuse.yaml", arguments=("-p", "salt=1"), earlier=("-p", "salt=0"), beside=True, turns=14,
+    "reuse": Variant("reuse.yaml", arguments=("-p", "salt=1"), earlier=("-p", "salt=0"), beside=True, turns=14, attempts=2,
                      never=("stopping", "failed", "skipped", "cancelled", "retry_wait")),
-    "gpus": Variant("gpus.yaml", arguments=("--engine", "process"), containers=False, gpus=2, turns=14,
+    "gpus": Variant("gpus.yaml", arguments=("--engine", "process"), containers=False, gpus=2, turns=14, attempts=6,
                     never=("deferred", "stopping", "failed", "skipped", "cancelled", "retry_wait")),
 }
 
