@@ -190,10 +190,15 @@ Result<> sync_file_system(const fs::path& path) {
   return {};
 }
 
+// Under one name for all: what somebody left who was killed in between is gone with the next one.
 Result<> replace_symlink(const fs::path& target, const fs::path& link) {
-  const fs::path temporary = temporary_beside(link);
-  if (::symlink(target.c_str(), temporary.c_str()) != 0) return fail_file("making the link", link, errno);
-  if (::rename(temporary.c_str(), link.c_str()) == 0) return {};
+  const fs::path temporary = folder_of(link) / (".mlpipe-tmp-" + link.filename().string());
+  while (::symlink(target.c_str(), temporary.c_str()) != 0) {
+    const bool may_try_again = errno == EEXIST && (::unlink(temporary.c_str()) == 0 || errno == ENOENT);
+    if (!may_try_again) return fail_file("making the link", link, errno);
+  }
+  // Not there any more: somebody else who replaces the link has taken it for his, and has put one or the other in place.
+  if (::rename(temporary.c_str(), link.c_str()) == 0 || errno == ENOENT) return {};
   const int why = errno;
   ::unlink(temporary.c_str());
   return fail_file("making the link", link, why);
