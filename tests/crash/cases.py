@@ -267,22 +267,7 @@ CASES = [killed_before_it_is_on_record, container_removed_meanwhile, ended_well_
 def main():
     support.skip_without_engine()
     mlpipe, wanted = sys.argv[1], sys.argv[2:]
-    failures = 0
-    for case in CASES:
-        if wanted and case.__name__ not in wanted:
-            continue
-        begun = time.monotonic()
-        try:
-            with Root(mlpipe) as root:
-                try:
-                    case(root)
-                except support.Broken as error:
-                    support.tell(root, case.__name__, error)
-                    raise
-            print(f"{case.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-        except support.Broken:
-            failures += 1
-    return 1 if failures else 0
+    return support.run_cases(CASES, wanted, lambda case: Root(mlpipe), lambda case, root: case(root))
 
 
 if __name__ == "__main__":

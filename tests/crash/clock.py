@@ -117,22 +117,8 @@ def main():
     if not libraries:
         print("no libfaketime: skipped")
         sys.exit(77)
-    failures = 0
-    for case in CASES:
-        if wanted and case.__name__ not in wanted:
-            continue
-        begun = time.monotonic()
-        try:
-            with Root(mlpipe, watched=False) as root:
-                try:
-                    case(root, Clock(root, libraries[0]))
-                except support.Broken as error:
-                    support.tell(root, case.__name__, error)
-                    raise
-            print(f"{case.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-        except support.Broken:
-            failures += 1
-    return 1 if failures else 0
+    return support.run_cases(CASES, wanted, lambda case: Root(mlpipe, watched=False),
+                             lambda case, root: case(root, Clock(root, libraries[0])))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 
 import support
 from support import Root, expect
@@ -99,7 +98,7 @@ def beside_runs(root):
     root.no_leftovers()
 
 
-CASES = [(killed_half_way, False), (beside_runs, True)]
+CASES = [killed_half_way, beside_runs]
 
 
 def main():
@@ -108,22 +107,8 @@ def main():
         print("no strace: skipped")
         sys.exit(77)
     support.skip_without_engine()
-    failures = 0
-    for case, watched in CASES:
-        if wanted and case.__name__ not in wanted:
-            continue
-        begun = time.monotonic()
-        try:
-            with Root(mlpipe, watched) as root:
-                try:
-                    case(root)
-                except support.Broken as error:
-                    support.tell(root, case.__name__, error)
-                    raise
-            print(f"{case.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-        except support.Broken:
-            failures += 1
-    return 1 if failures else 0
+    return support.run_cases(CASES, wanted, lambda case: Root(mlpipe, watched=case is beside_runs),
+                             lambda case, root: case(root))
 
 
 if __name__ == "__main__":

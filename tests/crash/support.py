@@ -130,3 +130,23 @@ def skip_without_engine():
 def tell(root, name, error):
     print(f"FAILED {name}: {error}\n  kept: {root.folder}")
     print("  " + open(root.output).read().replace("\n", "\n  "))
+
+
+def run_cases(cases, wanted, make_root, call):
+    """Those whose names are wanted, or all; each with a root of its own. The exit code."""
+    failures = 0
+    for case in cases:
+        if wanted and case.__name__ not in wanted:
+            continue
+        begun = time.monotonic()
+        try:
+            with make_root(case) as root:
+                try:
+                    call(case, root)
+                except Broken as error:
+                    tell(root, case.__name__, error)
+                    raise
+            print(f"{case.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
+        except Broken:
+            failures += 1
+    return 1 if failures else 0
