@@ -214,29 +214,41 @@ def killed_before_it_is_on_record(root):
 
 
 def secrets_of_a_killed_mlpipe_go(root):
-    def folders():
-        return set(glob.glob("/dev/shm/mlpipe-secrets-*"))
+    secret = f"of {root.folder}"
 
-    before = folders()
+    def files():
+        return [path for path in glob.glob("/dev/shm/mlpipe-secrets-*/key") if read_or_nothing(path) == secret]
+
     with open(os.path.join(root.folder, "key"), "w") as file:
-        file.write("correct horse")
-    kill_while_running(root, """
+        file.write(secret)
+    process = root.start("run", pipeline(root, """
   work:
     secrets: {key: {file: key, as: file}}
     outputs: {copy: Artifact}
     script: |
       echo begun; sleep 3
       cp /mlpipe/secrets/key "$MLPIPE_OUTPUT_COPY"
-""")
-    left = folders() - before
-    expect(left, "it left nothing: what is this case to test?")
+"""), "--run-id", "one")
+    root.wait_for("the task's first line", lambda: log_has(root, "work", "begun"))
+    root.wait_for("running on record", lambda: running(root, "work"))
+    expect(len(files()) == 1, f"the task has its secret in {files()}")
+    process.kill()  # and from now on any mlpipe may remove it
+    process.wait()
     with Root(root.mlpipe) as other:
         expect(other.call("run", pipeline(other, "  other: {script: echo other}\n")) == 0, "another run fails")
-    expect(not left & folders(), "another run leaves them")
+    expect(not files(), "another run leaves it")
     expect(root.call("resume") == 0, "it does not succeed")
     expect(attempts(root) == [("succeeded", 0)], f"attempts: {attempts(root)}")
-    expect(open(f"{root.path}/runs/one/work/copy/data").read() == "correct horse", "the task lost its secret")
+    expect(open(f"{root.path}/runs/one/work/copy/data").read() == secret, "the task lost its secret")
+    expect(not files(), "the resumed run leaves it")
     root.check("one")
+
+
+def read_or_nothing(path):
+    try:
+        return open(path).read()
+    except OSError:  # somebody's who has just ended
+        return ""
 
 
 def a_run_that_goes_on_from_another_is_resumed(root):
