@@ -14,6 +14,7 @@
 #include "mlpipe/plan/selection.hpp"
 #include "mlpipe/runner/local_runner.hpp"
 #include "mlpipe/runner/result_cache.hpp"
+#include "mlpipe/runner/secret_folder.hpp"
 #include "mlpipe/sys/env.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "mlpipe/sys/random.hpp"
@@ -148,6 +149,7 @@ runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& pl
 
 // From a record that knows of the run to the run's end.
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
+  runner::remove_abandoned_secrets(runner::place_of_secrets());
   const fs::path folder = given.prepared.root.run(given.start.id);
   if (Result<> noted = record.record_images(resolved(given.images)); !noted) return Failure(noted.error());
   if (Result<> linked = sys::replace_symlink(fs::path("runs") / given.start.id, given.prepared.root.latest()); !linked) {

@@ -10,6 +10,7 @@
 #include "app/root.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/metadata/removal.hpp"
+#include "mlpipe/runner/secret_folder.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "mlpipe/sys/lock.hpp"
 #include "mlpipe/sys/random.hpp"
@@ -100,6 +101,7 @@ class Removal final {
   // Does what the plan says; gives what was really done.
   GcPlan carry_out(const GcPlan& plan) {
     done_.remarks = plan.remarks;
+    runner::remove_abandoned_secrets(runner::place_of_secrets());  // the machine's, and not told of as this root's
     // Containers first: those of a run that goes may be writing to its folder.
     for (const Leftover& leftover : plan.leftovers) {
       if (leftover.kind == LeftoverKind::container) attempt(leftover);

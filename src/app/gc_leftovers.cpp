@@ -26,10 +26,16 @@ bool is_old(const fs::path& folder, WallTime now) {
   return WallTime(std::chrono::seconds(info.st_mtim.tv_sec)) + k_crashed_start < now;
 }
 
+// gc was killed between the record's going and the folder's.
+bool is_half_removed(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(removal_mark(folder), error);
+}
+
 // Made by a start of ours that never got as far as a record, or of which gc removed the record.
 bool is_ours_to_remove(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(removal_mark(folder), error)) return true;
+  if (is_half_removed(folder)) return true;
   if (fs::exists(folder / "run.json", error)) return false;
   return fs::is_empty(folder, error) || fs::is_directory(folder / ".mlpipe", error);
 }
@@ -63,7 +69,7 @@ class Search final {
         if (fs::exists(folder / "run.json", error)) ++unknown;
         continue;
       }
-      if (!is_old(folder, search_.now)) continue;
+      if (!is_half_removed(folder) && !is_old(folder, search_.now)) continue;
       add({.kind = LeftoverKind::folder, .name = folder.string(), .id = {}, .run = name, .bytes = take(folder)});
     }
     if (unknown == 0) return;

@@ -97,6 +97,21 @@ Result<sys::FileLock> take_over(const artifact::Root& root, const std::string& r
   return std::move(std::get<sys::FileLock>(*lock));
 }
 
+// Files that the mlpipe which ran it was just writing when it was killed. Under the run's lock nobody writes them now.
+void remove_half_written(const fs::path& run_folder, const std::vector<metadata::TaskRow>& tasks) {
+  std::vector<fs::path> folders{run_folder, run_folder / ".mlpipe"};
+  for (const metadata::TaskRow& task : tasks) {
+    const artifact::TaskTree tree(run_folder, task.path);
+    for (const metadata::AttemptRow& attempt : task.attempts) folders.push_back(tree.attempt(attempt.number));
+  }
+  for (const fs::path& folder : folders) {
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().filename().string().starts_with(".mlpipe-tmp-")) fs::remove(entry.path(), error);
+    }
+  }
+}
+
 Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std::string& run_id) {
   Result<sys::FileLock> lock = take_over(root, run_id);
   if (!lock) return Failure(lock.error());
@@ -111,8 +126,10 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   Result<std::vector<metadata::TaskRow>> rows = (*queries)->tasks(run_id);
   if (!rows) return Failure(rows.error());
   queries->reset();
+  remove_half_written(root.run(run_id), *rows);
 
   apply_options(row->options, command);
+  command.parent = row->parent;
   Result<spec::PipelineSpec> spec = read_kept(root, *row, command);
   if (!spec) return Failure(spec.error());
   Result<Prepared> prepared = prepare(command, *spec, row->arguments.as_struct(), root);

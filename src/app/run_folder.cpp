@@ -56,7 +56,7 @@ bool was_never_begun(const artifact::Root& root, const std::string& run_id) {
 
 Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& run_id) {
   for (const auto& folder : {root.state() / "locks", root.runs()}) {
-    if (Result<> made = sys::make_directories(folder); !made) {
+    if (Result<> made = sys::make_directories(folder, sys::Durable::yes); !made) {
       Error error = made.error();
       if (error.code == ErrorCode::conflict) error.code = ErrorCode::io;  // a file is where a folder must be
       if (error.hint.empty()) error.hint = "choose a pipeline root you can write to, with --root or MLPIPE_ROOT";
@@ -82,6 +82,10 @@ Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& r
                             "give this run another --run-id, or leave it out");
     }
     return fail_errno("making " + folder.string(), problem);
+  }
+  // Whoever is on record has a folder, and there is a record: also after a power loss.
+  for (const auto& parent : {root.runs(), root.path()}) {
+    if (Result<> synced = sys::fsync_path(parent); !synced) return Failure(synced.error());
   }
   return std::move(std::get<sys::FileLock>(*lock));
 }

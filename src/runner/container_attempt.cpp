@@ -79,7 +79,7 @@ AttemptResult ContainerAttempt::run_to_result() {
     uris.emplace(output.name, tools_.store.uri_of(job_.task_path, output.name, output.file_name));
   }
   Placeholders placeholders(tools_.run, interface_, job_.request.inputs, *files, uris);
-  Result<SecretFiles> secrets = read_secrets(job_.settings->secrets, tools_.run, job_.settings->user);
+  Result<SecretFiles> secrets = read_secrets(job_.settings->secrets, job_.settings->user);
   if (!secrets) return unusable(secrets.error());
   Result<ContainerConfig> config = make_container_config(job_, tools_, *files, placeholders, *secrets, image_);
   if (!config) return unusable(config.error());

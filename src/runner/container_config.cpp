@@ -190,15 +190,6 @@ void set_mounts(ContainerConfig& config, const AttemptJob& job, const AttemptFil
 
 }  // namespace
 
-SecretFiles::~SecretFiles() {
-  if (folder.empty()) return;
-  std::error_code ignored;
-  fs::remove_all(folder, ignored);
-}
-
-SecretFiles::SecretFiles(SecretFiles&& other) noexcept
-    : secrets(std::move(other.secrets)), folder(std::exchange(other.folder, {})) {}
-
 std::vector<std::string> SecretFiles::values() const {
   std::vector<std::string> all;
   for (const Secret& secret : secrets) {
@@ -207,7 +198,7 @@ std::vector<std::string> SecretFiles::values() const {
   return all;
 }
 
-Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, const RunContext& run, spec::UserMode user) {
+Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, spec::UserMode user) {
   SecretFiles read;
   for (const spec::SecretSpec& spec : specs) {
     SecretFiles::Secret secret{.name = spec.name};
@@ -226,14 +217,12 @@ Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, con
       secret.value = std::move(*value);
     }
     if (spec.as_file) {
-      if (read.folder.empty()) {
-        std::error_code ignored;
-        const char* parent = fs::is_directory("/dev/shm", ignored) ? "/dev/shm" : "/tmp";
-        std::string pattern = std::string(parent) + "/mlpipe-secrets-XXXXXX";
-        if (::mkdtemp(pattern.data()) == nullptr) return fail_errno("making a folder for secrets in " + std::string(parent), errno);
-        read.folder = pattern;
+      if (!read.folder) {
+        Result<SecretFolder> made = SecretFolder::make(place_of_secrets());
+        if (!made) return Failure(std::move(made).error());
+        read.folder.emplace(std::move(*made));
       }
-      secret.file = read.folder / spec.name;
+      secret.file = read.folder->path() / spec.name;
       // The folder is ours alone; a user of the image's own must still be able to read the file it is given.
       mode_t mode = user == spec::UserMode::image ? 0444 : 0400;
       if (Result<> written = write_private_file(secret.file, secret.value, mode); !written) {
@@ -242,7 +231,6 @@ Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, con
     }
     read.secrets.push_back(std::move(secret));
   }
-  (void)run;
   return read;
 }
 

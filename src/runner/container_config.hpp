@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "mlpipe/runner/secret_folder.hpp"
 #include "runner/attempt.hpp"
 #include "runner/attempt_files.hpp"
 #include "runner/placeholders.hpp"
@@ -11,24 +13,18 @@
 namespace mlpipe::runner {
 
 // Secrets that were read for one attempt: never recorded, masked in its log, its files gone with this object.
-class SecretFiles final {
- public:
-  SecretFiles() = default;
-  ~SecretFiles();
-  SecretFiles(SecretFiles&& other) noexcept;
-  SecretFiles& operator=(SecretFiles&&) = delete;
-
+struct SecretFiles {
   struct Secret {
     std::string name;
     std::string value;
     std::filesystem::path file;  // host; empty: given as a variable
   };
   std::vector<Secret> secrets;
-  std::filesystem::path folder;  // host, in memory where the system has /dev/shm
+  std::optional<SecretFolder> folder;  // when one is given as a file
 
   std::vector<std::string> values() const;
 };
-Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, const RunContext& run, spec::UserMode user);
+Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, spec::UserMode user);
 
 // The container that an attempt runs in, all placeholders replaced; also writes what it mounts beside the inputs:
 // the script, and parameters wanted as files. `uris`: by output artifact.

@@ -74,7 +74,7 @@ std::optional<AttemptResult> ContainerAttempt::take_up(const engine::TakeUp& kno
 
 AttemptResult ContainerAttempt::follow_to_end(const engine::TakeUp& known, const ContainerState& found) {
   const AttemptFiles files = locate_files(tools_.run, job_.task_path, job_.request.id.number, tools_.engine.info());
-  Result<SecretFiles> secrets = read_secrets(job_.settings->secrets, tools_.run, job_.settings->user);
+  Result<SecretFiles> secrets = read_secrets(job_.settings->secrets, job_.settings->user);
   if (!secrets) return unusable(secrets.error());  // its log could not be masked
 
   const bool continues = put_long_log_aside(files.tree.log(files.number));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/fd.hpp"
@@ -129,11 +130,22 @@ Result<> write_file_atomically(const fs::path& path, std::string_view text, Dura
   return {};
 }
 
-Result<> make_directories(const fs::path& path) {
+Result<> make_directories(const fs::path& path, Durable durable) {
   if (path.empty()) return {};  // the current folder
   std::error_code error;
+  std::vector<fs::path> missing;  // the deepest first
+  if (durable == Durable::yes) {
+    for (fs::path part = path; !part.empty() && !fs::exists(part, error); part = part.parent_path()) missing.push_back(part);
+  }
   fs::create_directories(path, error);
-  if (!error) return {};
+  if (!error) {
+    for (const fs::path& made : missing) {
+      const Result<> synced = fsync_path(folder_of(made));
+      // A folder may be written to by those who may not open it.
+      if (!synced && synced.error().code != ErrorCode::permission) return synced;
+    }
+    return {};
+  }
   for (fs::path part = path; part.has_relative_path(); part = part.parent_path()) {  // what stands in the way?
     std::error_code ignored;
     const fs::file_status status = fs::status(part, ignored);
@@ -178,10 +190,15 @@ Result<> sync_file_system(const fs::path& path) {
   return {};
 }
 
+// Under one name for all: what somebody left who was killed in between is gone with the next one.
 Result<> replace_symlink(const fs::path& target, const fs::path& link) {
-  const fs::path temporary = temporary_beside(link);
-  if (::symlink(target.c_str(), temporary.c_str()) != 0) return fail_file("making the link", link, errno);
-  if (::rename(temporary.c_str(), link.c_str()) == 0) return {};
+  const fs::path temporary = folder_of(link) / (".mlpipe-tmp-" + link.filename().string());
+  while (::symlink(target.c_str(), temporary.c_str()) != 0) {
+    const bool may_try_again = errno == EEXIST && (::unlink(temporary.c_str()) == 0 || errno == ENOENT);
+    if (!may_try_again) return fail_file("making the link", link, errno);
+  }
+  // Not there any more: somebody else who replaces the link has taken it for his, and has put one or the other in place.
+  if (::rename(temporary.c_str(), link.c_str()) == 0 || errno == ENOENT) return {};
   const int why = errno;
   ::unlink(temporary.c_str());
   return fail_file("making the link", link, why);

@@ -3,6 +3,7 @@
 
     cases.py MLPIPE [CASE...]
 """
+import glob
 import os
 import subprocess
 import sys
@@ -42,8 +43,8 @@ def kill_while_running(root, text, until="begun"):
     return root.show("one")["tasks"][0]["attempts"][0]["container"]
 
 
-def attempts(root, task="work"):
-    return [(row["state"], row.get("exit_code")) for each in root.show("one")["tasks"] if each["task"] == task
+def attempts(root, task="work", run="one"):
+    return [(row["state"], row.get("exit_code")) for each in root.show(run)["tasks"] if each["task"] == task
             for row in each["attempts"]]
 
 
@@ -212,31 +213,73 @@ def killed_before_it_is_on_record(root):
     expect(root.call("run", path, "--run-id", "one") == 2, "a run is run once more under its id")
 
 
+def secrets_of_a_killed_mlpipe_go(root):
+    secret = f"of {root.folder}"
+
+    def files():
+        return [path for path in glob.glob("/dev/shm/mlpipe-secrets-*/key") if read_or_nothing(path) == secret]
+
+    with open(os.path.join(root.folder, "key"), "w") as file:
+        file.write(secret)
+    process = root.start("run", pipeline(root, """
+  work:
+    secrets: {key: {file: key, as: file}}
+    outputs: {copy: Artifact}
+    script: |
+      echo begun; sleep 3
+      cp /mlpipe/secrets/key "$MLPIPE_OUTPUT_COPY"
+"""), "--run-id", "one")
+    root.wait_for("the task's first line", lambda: log_has(root, "work", "begun"))
+    root.wait_for("running on record", lambda: running(root, "work"))
+    expect(len(files()) == 1, f"the task has its secret in {files()}")
+    process.kill()  # and from now on any mlpipe may remove it
+    process.wait()
+    with Root(root.mlpipe) as other:
+        expect(other.call("run", pipeline(other, "  other: {script: echo other}\n")) == 0, "another run fails")
+    expect(not files(), "another run leaves it")
+    expect(root.call("resume") == 0, "it does not succeed")
+    expect(attempts(root) == [("succeeded", 0)], f"attempts: {attempts(root)}")
+    expect(open(f"{root.path}/runs/one/work/copy/data").read() == secret, "the task lost its secret")
+    expect(not files(), "the resumed run leaves it")
+    root.check("one")
+
+
+def read_or_nothing(path):
+    try:
+        return open(path).read()
+    except OSError:  # somebody's who has just ended
+        return ""
+
+
+def a_run_that_goes_on_from_another_is_resumed(root):
+    path = pipeline(root, """
+  before:
+    outputs: {table: Dataset}
+    script: echo x >"$MLPIPE_OUTPUT_TABLE"
+  work:
+    inputs: {table: Dataset}
+    arguments: {table: "${{ tasks.before.outputs.table }}"}
+    script: cat "$MLPIPE_INPUT_TABLE"
+""")
+    expect(root.call("run", path, "--run-id", "one") == 0, "the first run fails")
+    code = root.call("resume", "one", "--from", "work", "--run-id", "two", MLPIPE_FAILPOINT="attempt.started:kill9")
+    expect(code == support.KILLED, f"exit code {code}")
+    expect(root.call("resume", "two") == 0, "it does not succeed")
+    expect(attempts(root, "work", "two") == [("succeeded", 0)], f"attempts: {attempts(root, 'work', 'two')}")
+    root.check("two")
+
+
 CASES = [killed_before_it_is_on_record, container_removed_meanwhile, ended_well_meanwhile, ended_badly_meanwhile,
          a_second_resume_is_refused,
          a_run_that_runs_is_not_resumed, an_interrupted_run_is_said_so, cancel_from_another_process, cancel_an_interrupted_run,
-         the_engine_is_gone_at_the_resume, a_timeout_counts_on]
+         the_engine_is_gone_at_the_resume, a_timeout_counts_on,
+         secrets_of_a_killed_mlpipe_go, a_run_that_goes_on_from_another_is_resumed]
 
 
 def main():
     support.skip_without_engine()
     mlpipe, wanted = sys.argv[1], sys.argv[2:]
-    failures = 0
-    for case in CASES:
-        if wanted and case.__name__ not in wanted:
-            continue
-        begun = time.monotonic()
-        try:
-            with Root(mlpipe) as root:
-                try:
-                    case(root)
-                except support.Broken as error:
-                    support.tell(root, case.__name__, error)
-                    raise
-            print(f"{case.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-        except support.Broken:
-            failures += 1
-    return 1 if failures else 0
+    return support.run_cases(CASES, wanted, lambda case: Root(mlpipe), lambda case, root: case(root))
 
 
 if __name__ == "__main__":

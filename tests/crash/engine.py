@@ -21,14 +21,20 @@ IMAGE = "mlpipe/base:bookworm"
 
 
 class Daemon:
-    """`namespaces`: a process in whose network and mounts it lives, for its mounts outlive it."""
+    """`namespaces`: a process in whose network and mounts it lives, for its mounts outlive it. `disk`: megabytes of a disk of
+    its own, for its images and containers; 0: none."""
 
-    def __init__(self, folder, namespaces, *flags):
+    def __init__(self, folder, namespaces, disk, *flags):
         self.socket = f"unix://{folder}/docker.sock"
-        self.command = ["nsenter", "--net", "--mount", "--target", str(namespaces), "dockerd", "--data-root", f"{folder}/data",
-                        "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid", "-H", self.socket, "--bridge=none",
-                        "--iptables=false", "--ip6tables=false", "--shutdown-timeout=2", *flags]
-        self.folder = folder
+        self.inside = ["nsenter", "--net", "--mount", "--target", str(namespaces)]
+        self.data = f"{folder}/small" if disk else f"{folder}/data"
+        os.makedirs(self.data, exist_ok=True)
+        if disk:
+            self.do("mount", "-t", "tmpfs", "-o", f"size={disk}m", "tmpfs", self.data)
+        self.command = [*self.inside, "dockerd", "--data-root", self.data, "--exec-root", f"{folder}/exec", "--pidfile",
+                        f"{folder}/pid", "-H", self.socket, "--bridge=none", "--iptables=false", "--ip6tables=false",
+                        "--shutdown-timeout=2", *flags]
+        self.folder, self.disk = folder, disk
         self.log = open(f"{folder}/log", "a")
         self.process = None
 
@@ -39,6 +45,16 @@ class Daemon:
                 return
             time.sleep(0.1)
         raise support.Broken("the daemon does not come up: " + "".join(open(f"{self.folder}/log").readlines()[-5:]))
+
+    def do(self, *command):
+        """In its namespaces."""
+        subprocess.run([*self.inside, *command], timeout=support.PATIENCE, check=True)
+
+    def fill_disk(self):
+        self.do("sh", "-c", f"cd {self.data}; cat /dev/zero >filling 2>/dev/null || cat /dev/zero >rest 2>/dev/null || :")
+
+    def empty_disk(self):
+        self.do("rm", "-f", f"{self.data}/filling", f"{self.data}/rest")
 
     def end(self, number):
         with open(f"{self.folder}/exec/containerd/containerd.pid") as file:
@@ -137,7 +153,98 @@ def terminated_while_mlpipe_is_dead(root, daemon):
     is_lost_and_tried_again(root)
 
 
-CASES = [(terminated, []), (killed, []), (killed_with_live_restore, ["--live-restore"]), (terminated_while_mlpipe_is_dead, [])]
+# ---- Its disk ----
+
+SMALL = 500  # megabytes: the image and a little
+
+
+
+def its_disk_is_full(root, daemon):
+    """Too full to make a container: told as the world's fault, with the reason; goes on when there is room."""
+    path = os.path.join(root.folder, "pipeline.yaml")
+    with open(path, "w") as file:
+        file.write(f"name: case\ndefaults: {{image: {IMAGE}, network: none}}\ntasks:\n"
+                   "  before:\n    outputs: {table: Dataset}\n    script: echo x >\"$MLPIPE_OUTPUT_TABLE\"\n"
+                   "  work:\n    after: [before]\n    outputs: {table: Dataset}\n    script: |\n"
+                   "      echo begun; echo x >\"$MLPIPE_OUTPUT_TABLE\"\n")
+    expect(root.call("run", path, "--run-id", "usual") == 0, "the undisturbed run fails")
+    daemon.fill_disk()
+    code, said = root.ask("run", path, "--run-id", "one", "--no-cache")
+    expect(code in (1, 3), f"exit code {code}: {said}")
+    expect("no space left on device" in said.lower(), f"it does not say why: {said}")
+    if code == 1:
+        states = {state for task in ("before", "work") for state, _ in attempts(root, task)}
+        expect(states <= {"infrastructure", "lost"}, f"attempts: {states}")
+    daemon.empty_disk()
+    if code == 1:
+        expect(root.call("resume", "one", "--retry-failed", "--run-id", "two") == 0, "it does not go on when there is room")
+        root.check("two", root.digests("usual"))
+    else:
+        expect(root.call("resume", "one") == 0, "it does not go on when there is room")
+        root.check("one", root.digests("usual"))
+
+
+def its_disk_fills_up_under_a_task(root, daemon):
+    """The task meets it by itself, and says so; the run is not disturbed otherwise."""
+    path = os.path.join(root.folder, "pipeline.yaml")
+    with open(path, "w") as file:
+        file.write(f"name: case\ndefaults: {{image: {IMAGE}, network: none, user: image}}\ntasks:\n"
+                   "  work:\n    outputs: {table: Dataset}\n"
+                   "    script: |\n      dd if=/dev/zero of=/filling bs=1M || exit 28\n      echo x >\"$MLPIPE_OUTPUT_TABLE\"\n")
+    code, said = root.ask("run", path, "--run-id", "one")
+    expect(code == 1 and "exit code 28" in said and "No space left on device" in said, f"exit code {code}: {said}")
+    expect(attempts(root) == [("user_exit", 28)], f"attempts: {attempts(root)}")
+    root.check("one", state="failed")
+
+
+# ---- Images ----
+
+def gc_of_images(root, daemon):
+    """Takes the images that it built and that no run here used, and no other."""
+    folder = os.path.join(root.folder, "component")
+    os.makedirs(folder)
+
+    def run(name, text):
+        with open(f"{folder}/Dockerfile", "w") as file:
+            file.write(f"FROM {IMAGE}\nLABEL text={text}\n")
+        with open(f"{folder}/component.yaml", "w") as file:
+            file.write("name: built\noutputs: [{name: table, type: Dataset}]\nimplementation:\n  container:\n    build: .\n"
+                       "    command: [sh, -c, 'mkdir -p $(dirname $0); echo x >$0', {outputPath: table}]\n")
+        path = os.path.join(root.folder, "pipeline.yaml")
+        with open(path, "w") as file:
+            file.write("name: case\ntasks:\n  work:\n    component: component\n    network: none\n")
+        expect(root.call("run", path, "--run-id", name, "--no-cache") == 0, f"run {name} fails")
+
+    def images():
+        return set(subprocess.run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True,
+                                  timeout=support.PATIENCE, check=True).stdout.split())
+
+    before = images()
+    run("one", "a")
+    old = images() - before
+    run("two", "b")
+    new = images() - before - old
+    expect(len(old) == 1 and len(new) == 1, f"images: {old} and {new}")
+    subprocess.run(["docker", "tag", IMAGE, "mlpipe/mine:0123456789ab"], check=True)  # as if another root had built it
+    subprocess.run(["docker", "tag", IMAGE, "mlpipe/mine:latest"], check=True)
+    # That one is taken for one of its own, but a container uses it: it stays.
+    subprocess.run(["docker", "run", "-d", "--name", "stranger", "--network", "none", "mlpipe/mine:0123456789ab", "sleep", "60"],
+                   check=True, stdout=subprocess.DEVNULL)
+    expect(root.call("gc", "--images", "--keep", "1") == 0, "gc fails")
+    expect(old | new <= images(), "a gc without --yes takes images")
+    expect(root.call("gc", "--images", "--keep", "1", "--yes") == 0, "gc fails")
+    expect(not old & images(), "the image of the run that went is left")
+    expect(new | before <= images(), "images are gone that a run or nobody of ours made")
+    expect("mlpipe/mine:latest" in images(), "an image with another tag is gone")
+    stranger = subprocess.run(["docker", "rm", "-f", "stranger"], capture_output=True, text=True, check=False)
+    expect(stranger.stdout.strip() == "stranger", "the container of a stranger is gone")
+    root.check("two")
+
+
+# Each with the megabytes of the daemon's own disk, and its flags.
+CASES = [(terminated, 0, []), (killed, 0, []), (killed_with_live_restore, 0, ["--live-restore"]),
+         (terminated_while_mlpipe_is_dead, 0, []), (gc_of_images, 0, []), (its_disk_is_full, SMALL, []),
+         (its_disk_fills_up_under_a_task, SMALL, [])]
 
 
 def main():
@@ -151,11 +258,11 @@ def main():
     namespaces = subprocess.Popen(["unshare", "--net", "--mount", "sleep", "infinity"])
     time.sleep(0.3)
     with tempfile.TemporaryDirectory(prefix="mlpipe-dockerd-") as folder:
-        for case, flags in CASES:
+        for case, disk, flags in CASES:
             if wanted and case.__name__ not in wanted:
                 continue
             begun = time.monotonic()
-            daemon = Daemon(folder, namespaces.pid, *flags)
+            daemon = Daemon(folder, namespaces.pid, disk, *flags)
             os.environ["DOCKER_HOST"] = daemon.socket
             daemon.start()
             copy_image()
@@ -171,6 +278,8 @@ def main():
                 failures += 1
             finally:
                 daemon.end(signal.SIGTERM)
+                if disk:
+                    daemon.do("umount", daemon.data)
         namespaces.kill()
         namespaces.wait()
     return 1 if failures else 0

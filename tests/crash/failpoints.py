@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills mlpipe at its failpoints, resumes, and checks that the run ends as if nothing had happened.
 
-    failpoints.py MLPIPE
+    failpoints.py MLPIPE [plain|reuse|gpus]
 
 MLPIPE_CRASH_CASES: how many kills (15); 0: every place, each time it is passed.
 MLPIPE_CRASH_ONLY: only places that begin so. MLPIPE_CRASH_SEED: which ones are chosen (1).
@@ -12,68 +12,61 @@ import sys
 import time
 
 import support
-from support import Root, expect
-
-PIPELINE = os.path.join(support.HERE, "pipeline.yaml")
-# Places a run of this pipeline never comes to: it has no such transitions.
-NEVER = ("deferred", "stopping", "failed", "skipped", "cancelled")
-JOBS = "3"
+import variants
+from support import expect
 
 
 def is_by_state(place):
     return "." in place and not place.startswith("attempt.")
 
 
-def one_case(mlpipe, place, number, digests):
+def one_case(mlpipe, variant, place, number, digests):
     """Was mlpipe killed? False: it came to its end before that place was passed so often."""
-    with Root(mlpipe) as root:
+    with variant.root(mlpipe) as root:
         try:
-            code = root.call("run", PIPELINE, "--run-id", "one", "--jobs", JOBS, MLPIPE_FAILPOINT=f"{place}:kill9@{number}")
+            beside = variant.begin(root)
+            code = root.call(*variant.run("one"), MLPIPE_FAILPOINT=f"{place}:kill9@{number}")
             if code != support.KILLED:
                 expect(code == 0, f"exit code {code}")
-                root.check("one", digests)
+                variant.end(root, beside, digests)
                 return False
             if place != "after_finish":
                 expect(root.show("one")["state"] == "interrupted", "show does not say interrupted")
                 code = root.call("resume", "one")
                 expect(code == 0, f"resume: exit code {code}")
-            root.check("one", digests)
+            variant.end(root, beside, digests)
             return True
         except support.Broken as error:
             support.tell(root, f"{place}:kill9@{number}", error)
             raise
 
 
-def chosen(places, count, turns):
+def chosen(places, count, variant):
     """Every place of an attempt and of the run's end, the rest of them turns; numbers by chance."""
     chance = random.Random(int(os.environ.get("MLPIPE_CRASH_SEED", "1")))
-    cases = [(place, chance.randint(1, 13)) for place in places if place.startswith("attempt.")]
+    cases = [(place, chance.randint(1, variant.attempts)) for place in places if place.startswith("attempt.")]
     cases += [(place, 1) for place in places if place.endswith("_finish")]
-    every_turn = [(place, number) for place in ("before_record", "after_record", "after_effects") for number in range(1, turns)]
+    every_turn = [(place, number) for place in ("before_record", "after_record", "after_effects") for number in range(1, variant.turns)]
     cases += chance.sample(every_turn, min(len(every_turn), max(0, count - len(cases))))
     return chance.sample(cases, min(count, len(cases)))
 
 
 def main():
-    support.skip_without_engine()
-    mlpipe = sys.argv[1]
+    mlpipe, variant = sys.argv[1], variants.chosen(sys.argv[2:])
     count = int(os.environ.get("MLPIPE_CRASH_CASES", "15"))
-    with Root(mlpipe) as root:
-        places = [place for place in root.failpoints() if not place.endswith(NEVER)]
-        expect(root.call("run", PIPELINE, "--run-id", "one", "--jobs", JOBS) == 0, "the undisturbed run fails")
-        digests = root.digests("one")
-        root.check("one", digests)
+    digests, _ = variant.undisturbed(mlpipe)
+    places = [place for place in support.failpoints(mlpipe) if not place.endswith(variant.never)]
     only = os.environ.get("MLPIPE_CRASH_ONLY", "")
     places = [place for place in places if place.startswith(only)]
     kills = failures = 0
     # Of the states, the first time will do: the numbers of turns come to all the others.
-    cases = chosen(places, count, 24) if count else [(place, None) for place in places]
+    cases = chosen(places, count, variant) if count else [(place, None) for place in places]
     for place, number in cases:
         numbers = [number] if number else range(1, 2 if is_by_state(place) or place.endswith("_finish") else 1000)
         for each in numbers:
             begun = time.monotonic()
             try:
-                killed = one_case(mlpipe, place, each, digests)
+                killed = one_case(mlpipe, variant, place, each, digests)
             except support.Broken:
                 failures += 1
                 killed = True

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills mlpipe (SIGKILL) at random moments of a run, and again while it is resumed, and checks how the run ends.
 
-    kills.py MLPIPE
+    kills.py MLPIPE [plain|reuse|gpus]
 
 MLPIPE_CRASH_KILLS: how many kills (6). MLPIPE_CRASH_SEED: which moments (by default others each time; it is printed).
 """
@@ -11,9 +11,8 @@ import sys
 import time
 
 import support
-from support import Root, expect
-
-PIPELINE = os.path.join(support.HERE, "pipeline.yaml")
+import variants
+from support import expect
 
 
 def killed_after(root, seconds, *arguments):
@@ -29,13 +28,14 @@ def killed_after(root, seconds, *arguments):
         return True
 
 
-def one_round(mlpipe, chance, digests, usual, most):
+def one_round(mlpipe, variant, chance, digests, usual, most):
     """A run that is killed up to three times. How often it was."""
     kills = 0
-    with Root(mlpipe) as root:
+    with variant.root(mlpipe) as root:
         moments = []
         try:
-            arguments = ["run", PIPELINE, "--run-id", "one", "--jobs", "3"]
+            beside = variant.begin(root)
+            arguments = variant.run("one")
             for _ in range(min(most, chance.randint(1, 3))):
                 # At its very beginning, too, where much is done in little time.
                 moments.append(round(chance.uniform(0, usual if chance.random() < 0.75 else 0.1), 3))
@@ -48,7 +48,7 @@ def one_round(mlpipe, chance, digests, usual, most):
             else:
                 code = root.call(*arguments)
                 expect(code == 0 or "has succeeded" in open(root.output).read(), f"{arguments[0]}: exit code {code}")
-            root.check("one", digests)
+            variant.end(root, beside, digests)
         except support.Broken as error:
             support.tell(root, f"killed after {moments} s", error)
             raise
@@ -57,23 +57,18 @@ def one_round(mlpipe, chance, digests, usual, most):
 
 
 def main():
-    support.skip_without_engine()
-    mlpipe = sys.argv[1]
+    mlpipe, variant = sys.argv[1], variants.chosen(sys.argv[2:])
     wanted = int(os.environ.get("MLPIPE_CRASH_KILLS", "6"))
     seed = os.environ.get("MLPIPE_CRASH_SEED") or str(time.time_ns() % 1_000_000)
     print(f"MLPIPE_CRASH_SEED={seed}", flush=True)
     chance = random.Random(int(seed))
-    with Root(mlpipe) as root:
-        begun = time.monotonic()
-        expect(root.call("run", PIPELINE, "--run-id", "one", "--jobs", "3") == 0, "the undisturbed run fails")
-        usual = time.monotonic() - begun
-        digests = root.digests("one")
+    digests, usual = variant.undisturbed(mlpipe)
     kills = failures = 0
     for _ in range(10 * wanted):
         if kills >= wanted:
             break
         try:
-            kills += one_round(mlpipe, chance, digests, usual, wanted - kills)
+            kills += one_round(mlpipe, variant, chance, digests, usual, wanted - kills)
         except support.Broken:
             failures += 1
             kills += 1

@@ -19,16 +19,19 @@ class Broken(Exception):
 
 
 class Root:
-    """A pipeline root of its own; the engine's starts in it are written down while it is open."""
+    """A pipeline root of its own; the engine's starts in it are written down while it is open, unless it is for processes
+    alone (`watched` false)."""
 
-    def __init__(self, mlpipe):
+    def __init__(self, mlpipe, watched=True):
         self.mlpipe = os.path.abspath(mlpipe)
         self.folder = tempfile.mkdtemp(prefix="mlpipe-crash-")
         self.path = os.path.join(self.folder, "root")
         self.starts = os.path.join(self.folder, "starts")
         self.output = os.path.join(self.folder, "output")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("MLPIPE_")}
-        self.watch()
+        self.watched = watched
+        if watched:
+            self.watch()
 
     def watch(self):
         """Once more when the engine was started anew. Not asked for afterwards: an engine remembers only its last few
@@ -42,11 +45,12 @@ class Root:
         return self
 
     def __exit__(self, kind, value, trace):
-        self.events.kill()
-        self.events.wait()
-        left = self.containers("-aq")
-        if left:
-            subprocess.run(["docker", "rm", "-f"] + left, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        if self.watched:
+            self.events.kill()
+            self.events.wait()
+            left = self.containers("-aq")
+            if left:
+                subprocess.run(["docker", "rm", "-f"] + left, stdout=subprocess.DEVNULL, timeout=PATIENCE)
         if kind is None:
             subprocess.run(["chmod", "-R", "u+rwX", self.folder], check=False)
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -75,9 +79,6 @@ class Root:
             print("$ mlpipe", *arguments, "" if "--json" in arguments else "\n" + done.stdout + done.stderr, file=out)
         return done.returncode, done.stdout + done.stderr
 
-    def failpoints(self):
-        return subprocess.run([self.mlpipe, "failpoints"], capture_output=True, text=True, check=True).stdout.split()
-
     def show(self, run):
         return json.loads(self.ask("show", run, "--json")[1])
 
@@ -89,9 +90,17 @@ class Root:
         return {f"{task['task']}.{name}": artifact["digest"] for task in self.show(run)["tasks"]
                 for name, artifact in task["outputs"]["artifacts"].items()}
 
+    def no_leftovers(self):
+        """Nothing is left for gc, and it took nothing: what it has to say is about other things than leftovers."""
+        code, said = self.ask("gc", "--json")
+        expect(code == 0, f"gc: exit code {code}")
+        left = json.loads(said[said.index("{"):said.rindex("}") + 1])["leftovers"]
+        expect(not left, f"left over: {[leftover['name'] for leftover in left]}")
+
     def check(self, run, digests=None, state="succeeded"):
-        time.sleep(0.2)  # the engine's events come when they come
-        problems = check_run(self.path, run, digests, self.starts, state)
+        if self.watched:
+            time.sleep(0.2)  # the engine's events come when they come
+        problems = check_run(self.path, run, digests, self.starts if self.watched else None, state)
         if problems:
             raise Broken("; ".join(problems))
 
@@ -108,6 +117,10 @@ def expect(holds, text):
         raise Broken(text)
 
 
+def failpoints(mlpipe):
+    return subprocess.run([mlpipe, "failpoints"], capture_output=True, text=True, check=True).stdout.split()
+
+
 def skip_without_engine():
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
         print("no container engine: skipped")
@@ -117,3 +130,23 @@ def skip_without_engine():
 def tell(root, name, error):
     print(f"FAILED {name}: {error}\n  kept: {root.folder}")
     print("  " + open(root.output).read().replace("\n", "\n  "))
+
+
+def run_cases(cases, wanted, make_root, call):
+    """Those whose names are wanted, or all; each with a root of its own. The exit code."""
+    failures = 0
+    for case in cases:
+        if wanted and case.__name__ not in wanted:
+            continue
+        begun = time.monotonic()
+        try:
+            with make_root(case) as root:
+                try:
+                    call(case, root)
+                except Broken as error:
+                    tell(root, case.__name__, error)
+                    raise
+            print(f"{case.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
+        except Broken:
+            failures += 1
+    return 1 if failures else 0

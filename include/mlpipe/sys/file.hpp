@@ -29,8 +29,8 @@ enum class Durable { no, yes };  // yes: fsync of the file and of its folder
 // Replaces `path` with `text`: a reader sees the old file or the new one, whole. Mode 0644 less the umask.
 Result<> write_file_atomically(const std::filesystem::path& path, std::string_view text, Durable durable);
 
-// mkdir -p; existing folders are fine.
-Result<> make_directories(const std::filesystem::path& path);
+// mkdir -p; existing folders are fine. Durable: so are the names of those that it makes.
+Result<> make_directories(const std::filesystem::path& path, Durable durable = Durable::no);
 
 // rename(2), then fsync of the target's folder when durable. Never replaces: an existing target is a conflict.
 Result<> rename_into_place(const std::filesystem::path& from, const std::filesystem::path& to, Durable durable);

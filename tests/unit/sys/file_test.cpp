@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "support/small_disk.hpp"
 #include "support/temp_dir.hpp"
 
@@ -206,6 +208,30 @@ TEST(RenameIntoPlace, NeverReplaces) {
   }
   EXPECT_EQ(test::slurp(dir.path() / "file"), "old");
   EXPECT_TRUE(fs::exists(from));
+}
+
+TEST(ReplaceSymlink, WhatAKilledProcessLeftOfItIsNotInTheWay) {
+  const test::TempDir dir;
+  fs::create_symlink("runs/old", dir.path() / ".mlpipe-tmp-latest");
+  ASSERT_TRUE(replace_symlink("runs/new", dir.path() / "latest"));
+  EXPECT_EQ(fs::read_symlink(dir.path() / "latest"), "runs/new");
+  EXPECT_FALSE(fs::exists(fs::symlink_status(dir.path() / ".mlpipe-tmp-latest")));
+}
+
+TEST(ReplaceSymlink, ManyMayDoItAtOnce) {
+  const test::TempDir dir;
+  const auto replace = [&](const std::string& target) {
+    for (int i = 0; i < 300; ++i) {
+      const Result<> replaced = replace_symlink(target, dir.path() / "latest");
+      ASSERT_TRUE(replaced) << replaced.error().message;
+    }
+  };
+  std::thread other(replace, "runs/a");
+  replace("runs/b");
+  other.join();
+  const fs::path target = fs::read_symlink(dir.path() / "latest");
+  EXPECT_TRUE(target == "runs/a" || target == "runs/b") << target;
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
 }
 
 TEST(ReplaceSymlink, PointsAtTheNewTarget) {
