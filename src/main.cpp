@@ -1,4 +1,7 @@
 #include <exception>
+#include <new>
+#include <string>
+#include <system_error>
 
 #include "app/arguments.hpp"
 #include "app/dispatch.hpp"
@@ -6,14 +9,31 @@
 #include "app/print.hpp"
 #include "mlpipe/sys/signals.hpp"
 
+namespace {
+
+int report_bug(const std::exception& unforeseen) {
+  mlpipe::app::print_error(std::string("mlpipe: bug: ") + unforeseen.what() +
+                           "\n  hint: please report it with the command line and the spec\n");
+  return static_cast<int>(mlpipe::app::ExitCode::bug);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) try {
   // Cron and daemons may start us with closed descriptors: no database or socket may get one of their numbers.
   if (auto opened = mlpipe::sys::open_closed_standard_descriptors(); !opened) {
     return static_cast<int>(mlpipe::app::ExitCode::environment);
   }
   return static_cast<int>(mlpipe::app::dispatch(mlpipe::app::parse_arguments(argc, argv)));
+} catch (const std::bad_alloc&) {
+  mlpipe::app::print_error(
+      "mlpipe: out of memory\n  hint: raise its limit (ulimit -v), or run fewer tasks at once with --jobs\n");
+  return static_cast<int>(mlpipe::app::ExitCode::environment);
+} catch (const std::system_error& refused) {
+  if (refused.code() != std::errc::resource_unavailable_try_again) return report_bug(refused);
+  mlpipe::app::print_error(std::string("mlpipe: no thread can be started: ") + refused.code().message() +
+                           "\n  hint: raise the limit on processes (ulimit -u), or run fewer tasks at once with --jobs\n");
+  return static_cast<int>(mlpipe::app::ExitCode::environment);
 } catch (const std::exception& unforeseen) {
-  mlpipe::app::print_error(std::string("mlpipe: bug: ") + unforeseen.what() +
-                           "\n  hint: please report it with the command line and the spec\n");
-  return static_cast<int>(mlpipe::app::ExitCode::bug);
+  return report_bug(unforeseen);
 }

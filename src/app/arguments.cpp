@@ -41,7 +41,7 @@ void add_component_path(CLI::App& app, std::vector<std::string>& path) {
 // What may be said of a new run and of one that goes on.
 void add_run_options(CLI::App& app, RunCommand& run) {
   app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
-  app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE");
+  refuse_empty(app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
   app.add_option("-j,--jobs", run.jobs, "Tasks that may run at once (default: the cores, at least 2)")
       ->check(CLI::Range(1, 10000))
       ->type_name("N");
@@ -54,7 +54,7 @@ void add_run_options(CLI::App& app, RunCommand& run) {
   app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
   app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
   add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
-  app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE");
+  refuse_empty(app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE"));
   app.add_option_function<std::string>(
          "--grace",
          [&run](const std::string& text) {
@@ -70,9 +70,10 @@ void add_run_options(CLI::App& app, RunCommand& run) {
 void add_run(CLI::App& root, RunCommand& run) {
   CLI::App& app = *root.add_subcommand("run", "Run a pipeline");
   app.footer("Example:\n  mlpipe run pipeline.yaml -p test_size=0.3 --jobs 4");
-  app.add_option("pipeline", run.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  refuse_empty(app.add_option("pipeline", run.pipeline, "Pipeline file")->required()->type_name("PIPELINE"));
   add_root(app, run.root);
-  app.add_option("--run-id", run.run_id, "Id of the run (default: <pipeline>-<date>-<time>-<4 hex>)")->type_name("ID");
+  refuse_empty(app.add_option("--run-id", run.run_id, "Id of the run (default: <pipeline>-<date>-<time>-<4 hex>)")
+                   ->type_name("ID"));
   add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
   add_run_options(app, run);
   app.add_flag("--resume", run.resume, "Go on with this pipeline's interrupted run, if there is one");
@@ -86,7 +87,7 @@ void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel
   app.add_option("run", resume.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
   add_root(app, resume.options.root);
   app.add_flag("--retry-failed", resume.retry_failed, "A new run that keeps what succeeded and runs the rest");
-  app.add_option("--run-id", resume.options.run_id, "Id of the new run")->type_name("ID");
+  refuse_empty(app.add_option("--run-id", resume.options.run_id, "Id of the new run")->type_name("ID"));
   add_run_options(app, resume.options);
 
   CLI::App& end = *root.add_subcommand("cancel", "Cancel a run that another terminal, cron or CI runs");
@@ -99,13 +100,13 @@ void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel
 void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph) {
   CLI::App& check = *root.add_subcommand("validate", "Check a pipeline and say all that is wrong with it");
   check.footer("Example:\n  mlpipe validate pipeline.yaml");
-  check.add_option("pipeline", validate.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  refuse_empty(check.add_option("pipeline", validate.pipeline, "Pipeline file")->required()->type_name("PIPELINE"));
   add_component_path(check, validate.component_path);
   add_json(check, validate.json);
 
   CLI::App& draw = *root.add_subcommand("graph", "Draw a pipeline's DAG");
   draw.footer("Example:\n  mlpipe graph pipeline.yaml --format svg -o dag.svg");
-  draw.add_option("pipeline", graph.pipeline, "Pipeline file")->required()->type_name("PIPELINE");
+  refuse_empty(draw.add_option("pipeline", graph.pipeline, "Pipeline file")->required()->type_name("PIPELINE"));
   draw.add_option("-f,--format", graph.format, "text, mermaid, dot or svg (svg needs Graphviz)")
       ->check(CLI::IsMember({"text", "mermaid", "dot", "svg"}))
       ->type_name("FORMAT");
@@ -155,6 +156,36 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, Compone
   show.footer("Example:\n  mlpipe component show components/train");
   show.add_option("component", component.component, "Folder with component.yaml, or the file")->required()->type_name("COMPONENT");
   add_json(show, component.json);
+}
+
+// The first word that `command` has no use for, as the user typed it.
+std::string unexpected_text(CLI::App& command) {
+  const std::vector<std::string> words = command.remaining(true);
+  const auto option = std::ranges::find_if(words, [](const std::string& word) { return word.starts_with('-'); });
+  if (option == words.end()) return "unexpected argument \"" + printable(words.empty() ? "" : words.front()) + "\"";
+  const std::string name = option->substr(0, option->find('='));
+  std::vector<std::string> known;
+  for (const CLI::Option* each : command.get_options()) {
+    for (const std::string& long_name : each->get_lnames()) known.push_back("--" + long_name);
+  }
+  std::string text = "unknown option \"" + printable(name) + "\"";
+  if (std::optional<std::string> near = closest(name, known)) text += "; did you mean `" + *near + "`?";
+  return text;
+}
+
+// What is wrong with the words given to `command`, and how it is used.
+std::string mistake_text(CLI::App& command, const std::string& name, const CLI::ParseError& error) {
+  std::string text = name + ": ";
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    text += unexpected_text(command);
+  } else {
+    text += error.what();
+  }
+  text += "\nRun `" + name + " --help` for its options.\n";
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !command.get_footer().empty()) {
+    text += command.get_footer() + "\n";
+  }
+  return text;
 }
 
 std::vector<std::string> command_names(const CLI::App& root) {
@@ -217,11 +248,10 @@ Command parse_arguments(int argc, const char* const* argv) {
     std::ostringstream err;
     int code = app.exit(error, out, err);
     if (code == 0) return Leave{0, out.str()};
-    const CLI::App* command = &app;
+    CLI::App* command = &app;
     while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
     std::string name = command == &app ? "mlpipe" : "mlpipe " + command->get_name();
-    return Leave{static_cast<int>(ExitCode::usage),
-                 name + ": " + error.what() + "\nRun `" + name + " --help` for its options.\n"};
+    return Leave{static_cast<int>(ExitCode::usage), mistake_text(*command, name, error)};
   }
   std::string command_line;
   for (int i = 0; i < argc; ++i) command_line += (i == 0 ? "mlpipe" : " " + shell_quoted(argv[i]));

@@ -69,7 +69,11 @@ void add_comparisons(CLI::App& root, DiffCommand& diff, VerifyCommand& verify) {
 }  // namespace
 
 void add_root(CLI::App& app, std::string& root) {
-  app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR");
+  refuse_empty(app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR"));
+}
+
+void refuse_empty(CLI::Option* option) {
+  option->check([](const std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); });
 }
 
 void add_json(CLI::App& app, bool& json) { app.add_flag("--json", json, "Print JSON (docs/json.md)"); }

@@ -32,5 +32,7 @@ void add_lineage(CLI::App& show, CLI::Option* run, ShowCommand& command);
 // Options that many commands have.
 void add_root(CLI::App& app, std::string& root);
 void add_json(CLI::App& app, bool& json);
+// An empty value is most often a variable of a script that is not set: a mistake, not the default.
+void refuse_empty(CLI::Option* option);
 
 }  // namespace mlpipe::app

@@ -64,7 +64,6 @@ ExitCode doctor(const DoctorCommand& command) {
       .gpus = [] { return sys::list_gpus(sys::environment("MLPIPE_NVIDIA_SMI").value_or("nvidia-smi")); },
       .free_space = [](const std::filesystem::path& path) { return sys::free_space(path); },
       .root = *root,
-      .engine_storage = "/var/lib/docker",
       .image = command.image,
       .uid = machine.uid,
       .gid = machine.gid,

@@ -34,9 +34,8 @@ struct DoctorWorld {
   std::function<Result<std::unique_ptr<runner::ContainerEngine>>()> connect;
   std::function<Result<std::vector<sys::Gpu>>()> gpus;
   std::function<Result<std::uint64_t>(const std::filesystem::path&)> free_space;
-  std::filesystem::path root;            // the pipeline root, absolute
-  std::filesystem::path engine_storage;  // where the engine keeps images, when that can be seen
-  std::string image;                     // to try with; empty: a small one
+  std::filesystem::path root;  // the pipeline root, absolute
+  std::string image;           // to try with; empty: a small one
   unsigned uid = 0;
   unsigned gid = 0;
   std::chrono::milliseconds patience{60'000};  // with the container it runs

@@ -71,7 +71,7 @@ std::unique_ptr<runner::ContainerEngine> check_engine(const DoctorWorld& world, 
   return std::move(*engine);
 }
 
-void check_disk(const DoctorWorld& world, std::vector<Check>& checks) {
+void check_disk(const DoctorWorld& world, const runner::ContainerEngine* engine, std::vector<Check>& checks) {
   auto check = [&](std::string name, const fs::path& path, std::string_view what) {
     const Result<std::uint64_t> free = world.free_space(path);
     if (!free) {
@@ -84,8 +84,10 @@ void check_disk(const DoctorWorld& world, std::vector<Check>& checks) {
     if (health != Health::ok && what == "images") checks.back().hint = "make room: docker system prune removes what is unused";
   };
   check("disk", nearest_existing(world.root), "runs");
+  if (engine == nullptr) return;
+  const fs::path storage = engine->info().storage;  // not to be seen from here when the engine runs in a machine of its own
   std::error_code ignored;
-  if (fs::is_directory(world.engine_storage, ignored)) check("disk", world.engine_storage, "images");
+  if (fs::is_directory(storage, ignored)) check("disk", storage, "images");
 }
 
 // Can a record be kept on the root's file system, and is the one that is there sound?
@@ -147,7 +149,7 @@ std::vector<Check> examine(const DoctorWorld& world, const runner::ProgressSink&
     if (engine && !failed) examine_container(world, *engine, folder, progress, checks);
     check_record(world, scratch->path(), checks);
   }
-  check_disk(world, checks);
+  check_disk(world, engine.get(), checks);
   check_gpus(world, engine.get(), checks);
   return checks;
 }

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::chrono::minutes k_patience{2};
 
+// Graphviz takes time by the square and worse: seconds up to here, minutes from 5,000 tasks on.
+constexpr std::size_t k_most_drawn = 4000;  // tasks and edges
+constexpr std::size_t k_many_edges = 500;   // more are no help to the eye
+
 // A drawing shows no values: parameters that must be given are given something.
 Value::Struct arguments_for_drawing(const spec::PipelineSpec& spec) {
   Value::Struct arguments;
@@ -32,13 +36,34 @@ Value::Struct arguments_for_drawing(const spec::PipelineSpec& spec) {
 Result<std::string> drawing(const plan::Plan& plan, const std::string& format) {
   if (format == "mermaid") return graph_mermaid(plan);
   if (format == "dot") return graph_dot(plan);
-  if (format == "svg") return svg_of(graph_dot(plan));
+  if (format == "svg") {
+    Result<std::string> dot = dot_for_drawing(plan);
+    return dot ? svg_of(*dot) : dot;
+  }
   if (format == "text") return graph_text(plan, report::glyphs_of_locale());
   return fail_with_hint(ErrorCode::invalid_input, fmt::format("graph: there is no format \"{}\"", printable(format)),
                         "text, mermaid, dot or svg");
 }
 
 }  // namespace
+
+Result<std::string> dot_for_drawing(const plan::Plan& plan) {
+  std::size_t edges = 0;
+  for (plan::TaskId id : plan.order()) edges += plan.needs(id).size();
+  const std::size_t all_edges = edges;
+  if (edges > k_many_edges && plan.size() <= k_most_drawn) {
+    edges = 0;
+    for (const std::vector<plan::TaskId>& needs : necessary_needs(plan)) edges += needs.size();
+  }
+  if (plan.size() + edges > k_most_drawn) {
+    return fail_with_hint(
+        ErrorCode::invalid_input,
+        fmt::format("graph: {} tasks and {} edges are too many for Graphviz to lay out: {} together can be", plan.size(),
+                    edges, k_most_drawn),
+        "use --format text, or --format dot and another layout: sfdp -Tsvg");
+  }
+  return graph_dot(plan, all_edges > k_many_edges ? Edges::necessary : Edges::all);
+}
 
 Result<std::string> svg_of(const std::string& dot, const std::string& program) {
   constexpr std::string_view k_hint =

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "mlpipe/base/text.hpp"
@@ -185,7 +188,34 @@ std::string graph_mermaid(const plan::Plan& plan) {
   return text;
 }
 
-std::string graph_dot(const plan::Plan& plan) {
+std::vector<std::vector<TaskId>> necessary_needs(const plan::Plan& plan) {
+  std::vector<std::size_t> place(plan.size());
+  for (std::size_t i = 0; i < plan.order().size(); ++i) place[plan::index(plan.order()[i])] = i;
+  const std::size_t words = (plan.size() + 63) / 64;
+  std::vector<std::uint64_t> bits(plan.size() * words);  // all that a task waits for, a row each
+  const auto row = [&](TaskId id) { return std::span(bits).subspan(plan::index(id) * words, words); };
+  std::vector<std::vector<TaskId>> necessary(plan.size());
+  for (TaskId id : plan.order()) {
+    std::vector<TaskId> needs(plan.needs(id).begin(), plan.needs(id).end());
+    // The latest first: what it waits for itself is then known to follow from it.
+    std::ranges::sort(needs, std::greater(), [&place](TaskId need) { return place[plan::index(need)]; });
+    const std::span<std::uint64_t> waits_for = row(id);
+    for (TaskId need : needs) {
+      std::uint64_t& word = waits_for[plan::index(need) / 64];
+      const std::uint64_t bit = std::uint64_t{1} << (plan::index(need) % 64);
+      if ((word & bit) != 0) continue;
+      word |= bit;
+      necessary[plan::index(id)].push_back(need);
+      std::ranges::transform(waits_for, row(need), waits_for.begin(), std::bit_or<>());
+    }
+    std::ranges::sort(necessary[plan::index(id)]);
+  }
+  return necessary;
+}
+
+std::string graph_dot(const plan::Plan& plan, Edges edges) {
+  const std::vector<std::vector<TaskId>> necessary =
+      edges == Edges::necessary ? necessary_needs(plan) : std::vector<std::vector<TaskId>>();
   const std::set<TaskId> critical = longest_path(plan);
   std::string text = fmt::format(
       "digraph \"{}\" {{\n"
@@ -200,7 +230,9 @@ std::string graph_dot(const plan::Plan& plan) {
                         critical.count(id) > 0 ? ", penwidth=2" : "");
   }
   for (TaskId id : plan.order()) {
-    for (TaskId need : plan.needs(id)) {
+    const std::span<const TaskId> needs =
+        edges == Edges::necessary ? std::span<const TaskId>(necessary[plan::index(id)]) : plan.needs(id);
+    for (TaskId need : needs) {
       const bool on_path = critical.count(id) > 0 && critical.count(need) > 0 && plan.rank(need) == plan.rank(id) + 1;
       text += fmt::format("  \"{}\" -> \"{}\"{};\n", dot_text(plan.task(need).path()), dot_text(plan.task(id).path()),
                           on_path ? " [penwidth=2]" : "");

@@ -201,6 +201,7 @@ std::string what_may_be_said(const metadata::RunRow& run) {
 }
 
 Result<ExitCode> resume_run(const ResumeCommand& command) {
+  if (Result<> good = check_options(command.options); !good) return Failure(good.error());
   Result<fs::path> path = resolve_root(command.options.root);
   if (!path) return Failure(path.error());
   const artifact::Root root(std::move(*path));

@@ -55,6 +55,7 @@ metadata::RunStart describe_start(const RunCommand& command, const spec::Pipelin
 ExitCode run(const RunCommand& command) { return run_from_parent(command, {}); }
 
 ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
+  if (Result<> good = check_options(command); !good) return report_error(good.error());
   auto loaded = load_pipeline(command.pipeline, command.component_path);
   if (const ExitCode* code = std::get_if<ExitCode>(&loaded)) return *code;
   const spec::PipelineSpec& spec = std::get<spec::PipelineSpec>(loaded);

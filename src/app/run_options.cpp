@@ -1,7 +1,31 @@
 #include "app/run_options.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "mlpipe/base/text.hpp"
+
 namespace mlpipe::app {
 namespace {
+
+namespace fs = std::filesystem;
+
+Result<> check_junit(const fs::path& file) {
+  std::error_code ignored;
+  const std::string doing = "--junit " + printable(file.string());
+  if (fs::is_directory(file, ignored)) {
+    return fail_with_hint(ErrorCode::invalid_input, doing + ": it is a folder", "name a file, such as report.xml");
+  }
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  const int error = errno;
+  return fail_with_hint(ErrorCode::invalid_input,
+                        fmt::format("{}: no file can be made in {}: {}", doing, printable(folder.string()),
+                                    std::generic_category().message(error)),
+                        "make the folder, or name another file");
+}
 
 Value list_of(const std::vector<std::string>& items) { return Value(Value::List(items.begin(), items.end())); }
 
@@ -15,6 +39,15 @@ void read_list(const Value& options, std::string_view name, std::vector<std::str
 }
 
 }  // namespace
+
+Result<> check_options(const RunCommand& command) {
+  for (const std::string& label : command.labels) {
+    if (label.find('=') != std::string::npos && !label.starts_with('=')) continue;
+    return fail_with_hint(ErrorCode::invalid_input, "--label " + printable(label) + ": no name=value",
+                          "write --label name=value, for example --label team=prices");
+  }
+  return command.junit.empty() ? Result<>() : check_junit(command.junit);
+}
 
 Value options_value(const RunCommand& command) {
   Value::Struct options{{"engine", command.engine == EngineChoice::process ? "process" : "docker"},

@@ -1,9 +1,14 @@
 #pragma once
 
 #include "app/options.hpp"
+#include "mlpipe/base/result.hpp"
 #include "mlpipe/base/value.hpp"
 
 namespace mlpipe::app {
+
+// Mistakes that only the options together or the disk show, before anything runs: labels without a value, a JUnit file that
+// could not be written at the end.
+Result<> check_options(const RunCommand& command);
 
 // How a run was started, as far as going on with it needs to know; kept in the record (RunRow::options).
 Value options_value(const RunCommand& command);

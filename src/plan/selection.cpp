@@ -6,12 +6,14 @@
 namespace mlpipe::plan {
 namespace {
 
+constexpr std::size_t k_listed_tasks = 12;
+
 using Edges = std::span<const TaskId> (Plan::*)(TaskId) const;
 
 std::vector<std::string> task_names(const Plan& plan) {
   std::vector<std::string> names;
   names.reserve(plan.size());
-  for (TaskId task : plan.order()) names.emplace_back(plan.task(task).path());
+  for (std::uint32_t task = 0; task < plan.size(); ++task) names.emplace_back(plan.task(TaskId{task}).path());
   return names;
 }
 
@@ -26,6 +28,8 @@ std::vector<TaskId> find_tasks(const Plan& plan, const std::vector<std::string>&
     mistakes += fmt::format("\n  {} {}: no such task", option, name);
     if (std::optional<std::string> near = closest(name, task_names(plan)))
       mistakes += fmt::format("; did you mean '{}'?", *near);
+    else if (plan.size() <= k_listed_tasks)
+      mistakes += fmt::format("; this pipeline has: {}", join(task_names(plan), ", "));
   }
   return found;
 }

@@ -11,7 +11,8 @@ constexpr std::string_view k_hide_cursor = "\x1b[?25l";
 constexpr std::string_view k_show_cursor = "\x1b[?25h";
 constexpr std::string_view k_begin_update = "\x1b[?2026h";  // ignored by terminals that do not know it
 constexpr std::string_view k_end_update = "\x1b[?2026l";
-constexpr std::string_view k_erase_below = "\x1b[J";
+constexpr std::string_view k_erase_line = "\x1b[2K";
+constexpr std::string_view k_up = "\x1b[A";
 constexpr auto k_whole = static_cast<std::size_t>(-1);
 
 }  // namespace
@@ -21,14 +22,16 @@ bool Screen::ready() {
   return !output_.has_queued();
 }
 
-// A terminal that became narrower has broken the lines that were drawn for the old width.
+// A terminal that became narrower has broken the lines that were drawn for the old width. Line by line: tmux and others
+// keep a copy of a screen that is erased from its first row on, so that each redraw would end up in the history.
 std::string Screen::erase(int columns) const {
   if (widths_.empty()) return {};
   const auto width = static_cast<std::size_t>(std::max(columns, 1));
   std::size_t rows = 0;
   for (std::size_t line : widths_) rows += std::max<std::size_t>(1, (line + width - 1) / width);
-  const std::string up = rows > 1 ? fmt::format("\x1b[{}A", rows - 1) : std::string();
-  return fmt::format("\r{}{}", up, k_erase_below);
+  std::string text = fmt::format("\r{}", k_erase_line);
+  for (std::size_t row = 1; row < rows; ++row) text.append(k_up).append(k_erase_line);
+  return text;
 }
 
 void Screen::draw(const std::vector<Line>& scrolled, const std::vector<Line>& live, int columns) {

@@ -58,11 +58,16 @@ AttemptResult classify_exit(const ContainerState& state, std::optional<engine::S
   if (code == 128 + SIGKILL || code == 128 + SIGTERM) {
     // Neither we nor the OOM killer: the engine was shut down (first by SIGTERM, which the init process passes on), or
     // somebody stopped or removed the container.
-    return {.end = AttemptEnd::lost,
-            .exit_code = code,
-            .message = code == 128 + SIGKILL ? "killed (SIGKILL) by neither mlpipe nor the OOM killer"
-                                             : "ended by a SIGTERM that mlpipe did not send",
-            .hint = "the container engine was restarted, or the container was stopped from outside"};
+    AttemptResult lost{.end = AttemptEnd::lost,
+                       .exit_code = code,
+                       .message = code == 128 + SIGKILL ? "killed (SIGKILL) by neither mlpipe nor the OOM killer"
+                                                        : "ended by a SIGTERM that mlpipe did not send",
+                       .hint = "the container engine was restarted, or the container was stopped from outside"};
+    // Podman on cgroup v1 does not always see an OOM kill.
+    if (code == 128 + SIGKILL && memory_limit > 0) {
+      lost.hint += fmt::format(", or it went over its memory limit of {} unseen", bytes_text(memory_limit));
+    }
+    return lost;
   }
   if (code > 128 && code < 128 + NSIG && !signal_name(code - 128).empty()) {
     return {.end = AttemptEnd::signalled,

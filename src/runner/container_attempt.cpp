@@ -110,15 +110,22 @@ AttemptResult ContainerAttempt::run_to_result() {
   return finish(*files, classify_exit(*state, stop_reason(stop_), config->memory));
 }
 
-// The init process could not execute the command: nothing of the user's has run.
+// The init process could not execute the command: nothing of the user's has run. Docker's init (tini) says
+// "[FATAL tini (7)] exec nosuch failed: No such file or directory" and exits with 127 or 126, Podman's
+// "ERROR (catatonit:2): failed to exec pid1: No such file or directory" and exits with 1.
 void ContainerAttempt::tell_unstartable(const AttemptFiles& files, AttemptResult& result) {
-  if (result.end == AttemptEnd::user_exit && (result.exit_code == 126 || result.exit_code == 127)) {
-    if (std::string said = artifact::last_line(files.tree.log(files.number)); said.starts_with("[FATAL tini")) {
-      result.end = AttemptEnd::not_startable;
-      result.message = "cannot be started: " + said.substr(std::min(said.find("] ") + 2, said.size()));
-      result.hint = "check the command and the image: the program must be in it and executable";
-    }
-  }
+  if (result.end != AttemptEnd::user_exit) return;
+  const bool of_catatonit = result.exit_code == 1;
+  if (!of_catatonit && result.exit_code != 126 && result.exit_code != 127) return;
+  const std::string said = artifact::last_line(files.tree.log(files.number));
+  const std::string_view mark = of_catatonit ? "failed to exec pid1: " : "] ";
+  const std::size_t at = said.find(mark);
+  if (!said.starts_with(of_catatonit ? "ERROR (catatonit:" : "[FATAL tini") || at == std::string::npos) return;
+  const std::string why = said.substr(at + mark.size());
+  if (of_catatonit) result.exit_code = why.starts_with("No such file") ? 127 : 126;
+  result.end = AttemptEnd::not_startable;
+  result.message = "cannot be started: " + why;
+  result.hint = "check the command and the image: the program must be in it and executable";
 }
 
 // What `call` gives; waits for an engine that is away to come back.

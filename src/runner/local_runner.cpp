@@ -49,6 +49,7 @@ class ThreadedRunner final : public LocalRunner {
     for (auto& [id, attempt] : attempts_) attempt->stop.signal.request(sys::StopSignal::Level::kill);
     attempts_.clear();  // joins
     for (const std::string& container : to_remove_) janitor_.remove(container);
+    janitor_.drain();  // before the sandboxes that they joined
   }
 
   void start(engine::AttemptRequest request) override;
@@ -149,9 +150,10 @@ void ThreadedRunner::clean_up() {
   MLPIPE_ASSERT(attempts_.empty());
   for (std::string& container : to_remove_) janitor_.remove(std::move(container));
   to_remove_.clear();
+  // Podman removes no sandbox while a container that joined it is there.
+  janitor_.drain();
   tools_.sandboxes = nullptr;
   sandboxes_.reset();
-  janitor_.drain();
 }
 
 void ThreadedRunner::attend(const engine::Event& event) {

@@ -60,6 +60,7 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   std::optional<Error> create_error;
   int away_at_create = 0;  // so many creates answer unavailable
   bool conflict_once = false;
+  std::function<void()> unattended_start = [] {};  // of containers that nobody follows
   runner::EngineInfo info_;
   mutable std::mutex mutex;
 
@@ -192,6 +193,11 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   Result<> kill(const std::string&) override { return {}; }
   Result<> remove(const std::string& id) override {
     std::lock_guard lock(mutex);
+    // As Podman does it: the network goes last.
+    const bool joined = std::ranges::any_of(containers_, [&id](const auto& other) {
+      return other.second.config.network == "container:" + id;
+    });
+    if (joined) return fail(ErrorCode::io, "container {} has dependent containers", id);
     removed.push_back(id);
     containers_.erase(id);
     std::erase_if(strangers, [&](const runner::ContainerSummary& container) { return container.id == id; });
@@ -200,6 +206,7 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   Result<> start(const std::string& id) override {
     std::lock_guard lock(mutex);
     started.push_back(id);
+    unattended_start();
     return {};
   }
   Result<std::vector<runner::ContainerSummary>> list(const std::map<std::string, std::string>& labels) override {

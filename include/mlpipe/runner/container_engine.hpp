@@ -104,6 +104,7 @@ struct EngineInfo {
   int cpus = 0;             // what the engine can give: 0 when unknown
   std::uint64_t memory = 0;
   bool gpu_runtime = false;
+  std::string storage;      // folder of its images, as the engine names it; empty when unknown
 };
 
 // A container engine as one attempt needs it. Every call may come from any thread, several at once; each blocks no longer

@@ -34,6 +34,8 @@ constexpr std::array k_meanings{
             "the image knows no such user: give it as numbers, uid:gid"},
     Meaning{"unable to find group", ErrorCode::invalid_input,
             "the image knows no such group: give it as numbers, uid:gid"},
+    Meaning{"container-init binary not found", ErrorCode::invalid_input,
+            "Podman has no init program: install catatonit, or name one with init_path in containers.conf"},
     Meaning{"client version", ErrorCode::invalid_input, "this engine speaks none of the API versions 1.40 to 1.47"},
     Meaning{"context deadline exceeded", ErrorCode::unavailable, ""},
     Meaning{"is shutting down", ErrorCode::unavailable, ""},

@@ -99,6 +99,7 @@ Result<Handshake> shake_hands(HttpClient& client, std::chrono::milliseconds pati
   handshake.info.rootless = lists(info->find("SecurityOptions"), "name=rootless") || info->bool_or("Rootless", false);
   handshake.info.cpus = static_cast<int>(info->integer_or("NCPU", 0));
   handshake.info.memory = static_cast<std::uint64_t>(std::max<std::int64_t>(info->integer_or("MemTotal", 0), 0));
+  handshake.info.storage = info->text_or("DockerRootDir", "");
   handshake.info.gpu_runtime = has_gpu_runtime(*info, client.endpoint());
   handshake.traits.podman = ping->server.starts_with("Libpod/");
   handshake.traits.local_log_driver = plugins != nullptr && lists(plugins->find("Log"), "local");

@@ -120,7 +120,6 @@ class Doctor : public ::testing::Test {
             .gpus = [this] { return gpus_; },
             .free_space = [this](const std::filesystem::path&) { return free_; },
             .root = folder_.path() / "pipeline-root",
-            .engine_storage = "/nonexistent/storage",
             .image = image_,
             .uid = ::getuid(),
             .gid = ::getgid(),
@@ -226,6 +225,14 @@ TEST_F(Doctor, TellsWhatTheContainerSaidWhenItFails) {
   EXPECT_EQ(the(checks, "container").health, Health::fail);
   EXPECT_THAT(the(checks, "container").message, HasSubstr("exit code 2; it said: sh: can't cd"));
   EXPECT_THAT(the(checks, "container").hint, HasSubstr("SELinux"));
+}
+
+TEST_F(Doctor, LooksAtTheDiskOnWhichTheEngineKeepsItsImages) {
+  behaviour_.info.storage = folder_.path().string();
+  const std::vector<Check> checks = examined();
+  EXPECT_TRUE(std::ranges::any_of(checks, [this](const Check& check) {
+    return check.name == "disk" && check.message.ends_with("free for images (" + folder_.path().string() + ")");
+  })) << summary(checks);
 }
 
 TEST_F(Doctor, TellsThatAnImageHasNoShell) {

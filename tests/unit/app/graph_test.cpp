@@ -13,6 +13,7 @@ namespace mlpipe::app {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using mlpipe::test::TempDir;
 
 // A spec and the plan that borrows it.
@@ -115,6 +116,50 @@ TEST(Graph, DotQuotesNamesAndLabels) {
   EXPECT_THAT(dot, HasSubstr("  \"split\" -> \"train_forest\" [penwidth=2];\n"));
   EXPECT_THAT(dot, HasSubstr("  \"split\" -> \"look\";\n"));
   EXPECT_EQ(dot.substr(dot.size() - 2), "}\n");
+}
+
+// A pipeline of `size` tasks, each after all before it.
+std::string every_task_after_all_before(int size) {
+  std::string yaml = "name: dense\ntasks:\n";
+  std::string names;
+  for (int i = 0; i < size; ++i) {
+    yaml += fmt::format("  t{}: {{image: x, command: [a], after: [{}]}}\n", i, names);
+    names += (names.empty() ? "t" : ", t") + std::to_string(i);
+  }
+  return yaml;
+}
+
+TEST(Graph, NecessaryEdgesAreThoseThatFollowFromNoOthers) {
+  Drawn drawn(every_task_after_all_before(4));
+  const std::string dot = graph_dot(drawn.plan, Edges::necessary);
+  EXPECT_THAT(dot, HasSubstr("\"t0\" -> \"t1\""));
+  EXPECT_THAT(dot, HasSubstr("\"t1\" -> \"t2\""));
+  EXPECT_THAT(dot, HasSubstr("\"t2\" -> \"t3\""));
+  EXPECT_THAT(dot, Not(HasSubstr("\"t0\" -> \"t2\"")));
+  EXPECT_THAT(dot, Not(HasSubstr("\"t0\" -> \"t3\"")));
+  EXPECT_THAT(dot, Not(HasSubstr("\"t1\" -> \"t3\"")));
+  EXPECT_THAT(graph_dot(drawn.plan), HasSubstr("\"t0\" -> \"t3\""));
+
+  Drawn diamond(k_diamond);  // has none that follow from others
+  EXPECT_EQ(graph_dot(diamond.plan, Edges::necessary), graph_dot(diamond.plan));
+}
+
+TEST(Graph, ADrawingOfAFewEdgesHasThemAllAndOneOfManyTheNecessaryOnes) {
+  Drawn few(every_task_after_all_before(10));
+  EXPECT_EQ(dot_for_drawing(few.plan).value(), graph_dot(few.plan));
+  Drawn many(every_task_after_all_before(100));
+  EXPECT_EQ(dot_for_drawing(many.plan).value(), graph_dot(many.plan, Edges::necessary));
+}
+
+TEST(Graph, ADrawingThatGraphvizWouldNotGetDoneIsRefused) {
+  std::string yaml = "name: wide\ntasks:\n";
+  for (int i = 0; i < 4001; ++i) yaml += fmt::format("  t{}: {{image: x, command: [a]}}\n", i);
+  Drawn wide(yaml);
+  const Result<std::string> dot = dot_for_drawing(wide.plan);
+  ASSERT_FALSE(dot);
+  EXPECT_EQ(exit_code_of(dot.error().code), ExitCode::usage);
+  EXPECT_THAT(dot.error().message, HasSubstr("4001 tasks and 0 edges are too many"));
+  EXPECT_THAT(dot.error().hint, HasSubstr("--format text"));
 }
 
 // A stand-in for Graphviz, so that the test needs none.

@@ -85,6 +85,21 @@ TEST(TerminalReport, ShowsWhatRunsAboveABarAndScrollsUpWhatEnded) {
   show.finish(engine::RunState::cancelled);
 }
 
+TEST(TerminalReport, RedrawsFromTheFirstRowDoNotFillTheHistory) {
+  std::vector<TaskPlan> tasks;
+  for (int i = 0; i < 5; ++i) tasks.push_back({"t" + std::to_string(i), 1});
+  Show show(tasks, 120, 8);
+  for (const TaskPlan& task : tasks) {
+    show.run_.begin(task.name);
+    show.log(task.name, 1, std::string(200, 'x') + "\n");
+  }
+  show.pass(milliseconds{1000});
+  show.resize(40, 8);  // breaks every line in three: the live part no longer fits
+  show.pass(milliseconds{1000});
+  EXPECT_FALSE(show.terminal_.cleared());
+  show.finish(engine::RunState::cancelled);
+}
+
 TEST(TerminalReport, KeepsOnlyTheFinishedLinesAndTheEndOnTheScreen) {
   Show show({{"good", 1}, {"bad", 2}, {"after", 1}});
   show.run_.begin("good");

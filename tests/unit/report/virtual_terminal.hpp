@@ -12,7 +12,7 @@
 
 namespace mlpipe::report::test {
 
-// The part of a terminal that the live view uses: text, newline, carriage return, cursor up, erase below, colours, cursor
+// The part of a terminal that the live view uses: text, newline, carriage return, cursor up, erase line, erase below, colours, cursor
 // visibility, synchronised updates. Anything else fails the test. Lines break at the right margin, and when the terminal
 // becomes narrower, as they do in today's terminals. Rows that scrolled off stay readable.
 class VirtualTerminal final {
@@ -55,6 +55,7 @@ class VirtualTerminal final {
       row_ = std::min(last, first + (cursor_offset == 0 ? 0 : (cursor_offset - 1) / columns_));
       column_ = cursor_offset - (row_ - first) * columns_;
     }
+    top_ = rows_.size() - std::min(rows_.size(), height_);
   }
 
   // Every row ever, scrolled off or not, without trailing blanks; trailing empty rows left out.
@@ -81,6 +82,8 @@ class VirtualTerminal final {
     return std::any_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.continues; });
   }
   bool styled() const { return styled_; }
+  // Was the whole screen erased at once? Terminals keep what was on it in their history then.
+  bool cleared() const { return cleared_; }
 
  private:
   struct Row {
@@ -117,9 +120,11 @@ class VirtualTerminal final {
     if (final == 'A') {
       std::size_t count = 1;
       std::from_chars(parameters.data(), parameters.data() + parameters.size(), count);
-      const std::size_t top = rows_.size() > height_ ? rows_.size() - height_ : 0;
-      row_ = row_ > top + count ? row_ - count : top;
+      row_ = row_ > top_ + count ? row_ - count : top_;
+    } else if (final == 'K' && parameters == "2") {
+      rows_[row_] = Row{};
     } else if (final == 'J' && parameters.empty()) {
+      cleared_ = cleared_ || (column_ == 0 && row_ == top_);
       rows_.resize(row_ + 1);
       rows_[row_].cells.resize(std::min(rows_[row_].cells.size(), column_));
       rows_[row_].continues = false;
@@ -156,16 +161,19 @@ class VirtualTerminal final {
   void next_row() {
     ++row_;
     if (row_ == rows_.size()) rows_.emplace_back();
+    top_ = std::max(top_, row_ + 1 - std::min(row_ + 1, height_));
   }
 
   std::size_t columns_;
   std::size_t height_;
   std::vector<Row> rows_{Row{}};
+  std::size_t top_ = 0;  // the first row that has not scrolled off
   std::size_t row_ = 0;
   std::size_t column_ = 0;
   bool cursor_visible_ = true;
   bool in_update_ = false;
   bool styled_ = false;
+  bool cleared_ = false;
 };
 
 }  // namespace mlpipe::report::test

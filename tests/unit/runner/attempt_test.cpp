@@ -342,6 +342,39 @@ TEST_F(AttemptTest, ACommandThatCannotStartSaysWhyAndLeavesItsContainerToBeRemov
   EXPECT_EQ(running_, 0);
 }
 
+TEST_F(AttemptTest, TheInitProcessSaysThatTheCommandCannotStart) {
+  struct Case {
+    int exit_code;
+    std::string output;
+    int known_as;
+    std::string message;
+  };
+  const Case cases[] = {
+      {127, "[FATAL tini (7)] exec nosuch failed: No such file or directory\n", 127,
+       "cannot be started: exec nosuch failed: No such file or directory"},
+      {126, "[FATAL tini (7)] exec /etc/passwd failed: Permission denied\n", 126,
+       "cannot be started: exec /etc/passwd failed: Permission denied"},
+      {1, "ERROR (catatonit:2): failed to exec pid1: No such file or directory\n", 127,
+       "cannot be started: No such file or directory"},
+      {1, "ERROR (catatonit:2): failed to exec pid1: Permission denied\n", 126, "cannot be started: Permission denied"},
+  };
+  for (const Case& each : cases) {
+    engine_.add_image("image", {.exit_code = each.exit_code, .output = each.output});
+    const AttemptReport report = run();
+    EXPECT_EQ(report.result.end, AttemptEnd::not_startable) << each.output;
+    EXPECT_EQ(report.result.exit_code, each.known_as) << each.output;
+    EXPECT_EQ(report.result.message, each.message);
+  }
+}
+
+TEST_F(AttemptTest, WhatOnlyLooksLikeTheInitProcessIsTheUsers) {
+  for (const auto& [exit_code, output] : {std::pair(1, "[FATAL tini (7)] exec x failed\n"), std::pair(1, "ERROR (catatonit:2)\n"),
+                                          std::pair(127, "sh: 1: nosuch: not found\n")}) {
+    engine_.add_image("image", {.exit_code = exit_code, .output = output});
+    EXPECT_EQ(run().result.end, AttemptEnd::user_exit) << output;
+  }
+}
+
 TEST_F(AttemptTest, AContainerRemovedByAStrangerIsLostNotDone) {
   engine_.add_image("image", {.removed_by_stranger = true});
   AttemptReport report = run();

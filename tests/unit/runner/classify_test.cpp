@@ -43,6 +43,12 @@ TEST(Classify, OomOfTheMainProcessIsOutOfMemoryAndNamesTheLimit) {
   EXPECT_NE(result.message.find("64.0 MiB"), std::string::npos);
 }
 
+TEST(Classify, AKillUnderAMemoryLimitMayBeAnOomThatTheEngineMissed) {
+  EXPECT_NE(classify_exit(exited(137), std::nullopt, 64U << 20U).hint.find("memory limit of 64.0 MiB"), std::string::npos);
+  EXPECT_EQ(classify_exit(exited(143), std::nullopt, 64U << 20U).hint.find("memory"), std::string::npos);
+  EXPECT_EQ(classify_exit(exited(137), std::nullopt, 0).hint.find("memory"), std::string::npos);
+}
+
 TEST(Classify, OomOfAChildWithExitZeroIsASuccessThatKnowsOfIt) {
   ContainerState state = exited(0);
   state.oom_killed = true;

@@ -23,8 +23,11 @@ namespace {
 
 using engine::RunState;
 using engine::TaskState;
+using ::testing::Contains;
+using ::testing::Field;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 // Whole runs: the real engine and the real runner with its threads, on containers in memory.
 class LocalRunnerTest : public ::testing::Test {
@@ -88,6 +91,22 @@ TEST_F(LocalRunnerTest, AChainAndItsContainersAreGoneAtTheEnd) {
   }
   EXPECT_EQ(run(), RunState::succeeded);
   EXPECT_EQ(engine_.alive(), 0U);
+}
+
+TEST_F(LocalRunnerTest, SandboxesAreRemovedAfterTheContainersThatJoinedThem) {
+  // A sandbox is made beside the first tasks: the last one waits until there is one to join.
+  std::atomic<bool> made{false};
+  engine_.unattended_start = [&made] { made = true; };
+  spec::ComponentId ok = component("ok", {});
+  spec::ComponentId waits = component("waits", {.body = [&made](const ContainerConfig&) {
+                                                  while (!made) std::this_thread::yield();
+                                                }});
+  pipeline_.task("first").component(waits);
+  for (int i = 0; i < 20; ++i) {
+    pipeline_.task("t" + std::to_string(i)).component(ok).after(i == 0 ? "first" : "t" + std::to_string(i - 1));
+  }
+  EXPECT_EQ(run(), RunState::succeeded);
+  EXPECT_THAT(engine_.created, Contains(Field(&ContainerConfig::network, StartsWith("container:"))));
 }
 
 TEST_F(LocalRunnerTest, AFanOutRunsSideBySide) {

@@ -253,6 +253,16 @@ TEST_F(EngineCalls, AFullDiskIsNoSpaceNotABadRequest) {
   EXPECT_THAT(id.error().hint, HasSubstr("free space"));
 }
 
+TEST_F(EngineCalls, APodmanWithoutInitProgramSaysWhatToInstall) {
+  server_.on("POST /containers/create", 500,
+             R"({"cause":"no such file or directory","message":"container create: container-init binary not found )"
+             R"(on the host: stat /usr/libexec/podman/catatonit: no such file or directory","response":500})");
+  const Result<std::string> id = engine_.create({});
+  ASSERT_FALSE(id);
+  EXPECT_EQ(id.error().code, ErrorCode::invalid_input);
+  EXPECT_THAT(id.error().hint, HasSubstr("install catatonit"));
+}
+
 TEST_F(EngineCalls, InspectOfWhatIsGoneIsNotFound) {
   server_.on("GET /containers/c/json", 404, R"({"message":"No such container: c"})");
   EXPECT_EQ(engine_.inspect("c").error().code, ErrorCode::not_found);

@@ -22,7 +22,7 @@ using test::TempDir;
 using ::testing::HasSubstr;
 
 constexpr const char* k_info =
-    R"({"NCPU":8,"MemTotal":1024,"ServerVersion":"20.10.24+dfsg1","Architecture":"x86_64","Plugins":{"Log":["local"]},)"
+    R"({"NCPU":8,"MemTotal":1024,"DockerRootDir":"/data/docker","ServerVersion":"20.10.24+dfsg1","Architecture":"x86_64","Plugins":{"Log":["local"]},)"
     R"("SecurityOptions":["name=seccomp,profile=default","name=rootless"],"Runtimes":{"runc":{},"nvidia":{}}})";
 
 void answer_ping(FakeEngineServer& server, const std::string& version, const std::string& more = "") {
@@ -78,6 +78,7 @@ TEST_F(Locate, DescribesTheEngineItFound) {
   EXPECT_EQ(info.memory, 1024U);
   EXPECT_TRUE(info.rootless);
   EXPECT_TRUE(info.gpu_runtime);
+  EXPECT_EQ(info.storage, "/data/docker");
 }
 
 TEST_F(Locate, TheVersionIsTheLowerOfBothAndBounded) {
