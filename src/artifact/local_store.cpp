@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "mlpipe/artifact/digest.hpp"
 #include "mlpipe/artifact/store.hpp"
@@ -44,6 +46,13 @@ Result<fs::path> path_of(const std::string& uri) {
   return path.has_filename() ? path : path.parent_path();
 }
 
+// Is it a path that path_of() would leave as it is?
+bool is_plain(std::string_view path) {
+  if (!path.starts_with('/') || path.find('\0') != std::string_view::npos) return false;
+  const std::vector<std::string_view> parts = split(path.substr(1), '/');
+  return std::ranges::none_of(parts, [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
+}
+
 Failure missing(const fs::path& path, int number) {
   if (number == ENOENT || number == ENOTDIR) {
     return fail(ErrorCode::not_found, "artifact {}: nothing is there", printable(path.string()));
@@ -64,7 +73,7 @@ class LocalStore final : public ArtifactStore {
   }
 
   std::string uri_of(std::string_view task_path, std::string_view output, std::string_view file_name) const override {
-    return (run_folder_ / task_path / output / file_name).string();
+    return fmt::format("{}/{}/{}/{}", run_folder_.native(), task_path, output, file_name);
   }
 
   Result<fs::path> fetch(const std::string& uri, const std::function<bool()>& /*stop*/) override {
@@ -112,7 +121,9 @@ class LocalStore final : public ArtifactStore {
     return artifact;
   }
 
-  Result<> restore(const engine::Artifact& stored, const std::string& uri, const std::function<bool()>& stop) override {
+  Result<bool> restore(const engine::Artifact& stored, const std::string& uri,
+                       const std::function<bool()>& stop) override {
+    if (is_linked(stored, uri)) return true;
     Result<fs::path> from = path_of(stored.uri);
     if (!from) return Failure(std::move(from).error());
     Result<fs::path> to = path_of(uri);
@@ -121,7 +132,11 @@ class LocalStore final : public ArtifactStore {
       return fail(ErrorCode::internal, "restoring {} as {}: not an output of a task of {}", from->string(),
                   to->string(), run_folder_.string());
     }
-    return restore_payload(*from, *to, restore_state_, digests_, stop);
+    Result<bool> whole = is_whole(stored, stop);
+    if (!whole || !*whole) return whole;
+    Result<> restored = restore_payload(*from, *to, restore_state_, digests_, stop);
+    if (!restored) return Failure(std::move(restored).error());
+    return true;
   }
 
   Result<bool> is_whole(const engine::Artifact& stored, const std::function<bool()>& stop) override {
@@ -138,6 +153,15 @@ class LocalStore final : public ArtifactStore {
   }
 
  private:
+  bool is_linked(const engine::Artifact& stored, const std::string& uri) {
+    constexpr std::string_view k_algorithm = "sha256:";
+    const std::string folder = run_folder_.native() + "/";
+    if (digests_ == nullptr || stored.is_folder || !stored.digest.starts_with(k_algorithm)) return false;
+    if (!uri.starts_with(folder) || !is_plain(stored.uri) || !is_plain(uri)) return false;
+    const std::string_view hex = std::string_view(stored.digest).substr(k_algorithm.size());
+    return link_known(stored.uri, run_folder_, uri.substr(folder.size()), hex, restore_state_, *digests_);
+  }
+
   // What lies at `to` was left by an attempt that crashed before the record knew of it, so nobody has read it: it swaps
   // places with the new output and stays in that attempt's folder.
   static Result<> move_into_place(const fs::path& from, const fs::path& to) {

@@ -257,6 +257,14 @@ Result<> make_output_folder(const fs::path& folder) {
   return {};
 }
 
+// The folders that `path` names below `folder`, of which most often the last two are to be made.
+bool make_folders_above(int folder, const std::string& path) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    if (::mkdirat(folder, path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return false;
+  }
+  return true;
+}
+
 // What lies at `to` was left by a crash, so nobody has read it: it goes.
 Result<> put_in_place(const fs::path& made, const fs::path& to) {
   Result<> moved = sys::rename_into_place(made, to, sys::Durable::no);
@@ -282,6 +290,28 @@ bool is_same_file(const struct stat& left, const struct stat& right) {
 }
 
 }  // namespace
+
+bool link_known(const std::string& from, const fs::path& run_folder, const std::string& relative, std::string_view hex,
+                RestoreState& state, sys::FileDigests& digests) {
+  if (state.may_clone) return false;
+  const std::lock_guard lock(state.linking);
+  struct stat info {};
+  if (::lstat(from.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || !is_sealed(info)) return false;
+  const sys::FileIdentity before = sys::identity_of(info);
+  const std::optional<std::string> known = digests.find(before);
+  if (!known || *known != hex) return false;
+  if (!state.run_folder) state.run_folder = Fd(::open(run_folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const int to = state.run_folder.get();
+  if (!state.run_folder || !make_folders_above(to, relative)) return false;
+  if (::linkat(AT_FDCWD, from.c_str(), to, relative.c_str(), 0) != 0) return false;
+  if (::fstatat(to, relative.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+      is_same_content(before, sys::identity_of(info))) {
+    digests.remember(sys::identity_of(info), *known);
+    return true;
+  }
+  ::unlinkat(to, relative.c_str(), 0);  // another file came to `from` in between
+  return false;
+}
 
 Result<> restore_payload(const fs::path& from, const fs::path& to, RestoreState& state, sys::FileDigests* digests,
                          const std::function<bool()>& stop) {

@@ -16,18 +16,20 @@ bool Run::Impl::is_cached(TaskId id) {
 
 Run::Impl::Claim Run::Impl::claim(TaskId id, const TaskData& inputs, Change& change) {
   if (cache == nullptr) return Claim::granted;
-  // Tried again in the turn in which its attempt failed: what it holds, it keeps.
-  std::erase_if(effects, [id](const Effect& effect) {
-    const auto* release = std::get_if<Release>(&effect);
-    return release != nullptr && release->task == id;
-  });
   CacheAnswer answer = cache->claim(id, inputs);
   if (answer.kind == CacheAnswer::Kind::hit) {
     succeed_by(id, std::move(answer), inputs);
     return Claim::settled;
   }
   change.cache = &turn.answers.emplace_back(std::move(answer));
-  if (change.cache->kind == CacheAnswer::Kind::miss) return Claim::granted;
+  if (change.cache->kind == CacheAnswer::Kind::miss) {
+    // Tried again in the turn in which its attempt failed: what it holds, it keeps.
+    std::erase_if(effects, [id](const Effect& effect) {
+      const auto* release = std::get_if<Release>(&effect);
+      return release != nullptr && release->task == id;
+    });
+    return Claim::granted;
+  }
   change.reason = add_reason(change.cache->why);
   set(id, TaskState::deferred, change);
   return Claim::settled;

@@ -107,7 +107,8 @@ void Statement::bind(int index, double value) {
 void Statement::bind(int index, std::string_view value) {
   // A null pointer would bind NULL, and an empty view may hold one.
   const char* data = value.data() == nullptr ? "" : value.data();
-  const int status = sqlite3_bind_text64(handle_.get(), index, data, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  const auto keep = lifetime_ == Lifetime::of_call ? SQLITE_STATIC : SQLITE_TRANSIENT;
+  const int status = sqlite3_bind_text64(handle_.get(), index, data, value.size(), keep, SQLITE_UTF8);
   if (status != SQLITE_OK) bind_status_ = status;
 }
 

@@ -39,7 +39,11 @@ class Statement final {
   // Binds `values` to ?1, ?2, ... and runs it to its end; for statements that give no rows.
   template <class... Values>
   Result<> run(const Values&... values) {
-    query(values...);
+    reset();
+    int index = 0;
+    lifetime_ = Lifetime::of_call;
+    (bind(++index, values), ...);
+    lifetime_ = Lifetime::any;
     return finish();
   }
   // Binds `values` and stands before the first row: while (step()) { integer(0); }
@@ -96,9 +100,13 @@ class Statement final {
   }
   void bind_null(int index);
 
+  // Of a bound text: until the statement has run to its end, or shorter, so that it has to be copied.
+  enum class Lifetime { any, of_call };
+
   std::unique_ptr<sqlite3_stmt, StatementDeleter> handle_;
   const Database* database_ = nullptr;
   int bind_status_ = 0;
+  Lifetime lifetime_ = Lifetime::any;
 };
 
 // A connection. One thread at a time. Statements and transactions must go before it does.

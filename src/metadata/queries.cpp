@@ -76,6 +76,8 @@ class SqliteQueries final : public Queries {
     return snapshot([&] { return results_->find(fingerprint, limit); });
   }
 
+  void look_afresh() override {}  // each answer is
+
   Result<std::optional<std::string>> fingerprint_text(const std::string& fingerprint) override {
     return snapshot([&] { return read_fingerprint_text(*database_, fingerprint); });
   }

@@ -74,8 +74,15 @@ class SqliteRunRecord final : public RunRecord {
   }
 
   Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) override {
+    if (!snapshot_) {
+      Result<Transaction> begun = Transaction::begin(*database_, Transaction::Kind::read);
+      if (!begun) return Failure(std::move(begun).error());
+      snapshot_.emplace(std::move(*begun));
+    }
     return results_->find(fingerprint, limit);
   }
+
+  void look_afresh() override { snapshot_.reset(); }
 
   Result<> discard(plan::TaskId task) override {
     Result<> recorded =
@@ -194,6 +201,7 @@ class SqliteRunRecord final : public RunRecord {
 
   template <class Body>
   Result<> in_transaction(Body&& body) {
+    snapshot_.reset();
     Result<Transaction> transaction = Transaction::begin(*database_, Transaction::Kind::write);
     if (!transaction) return Failure(std::move(transaction).error());
     Result<> done = body();
@@ -430,6 +438,7 @@ class SqliteRunRecord final : public RunRecord {
       update_counts_, update_run_, take_up_attempt_, insert_cached_, insert_fingerprint_, update_cached_task_,
       mark_removed_;
   std::optional<ResultReader> results_;
+  std::optional<Transaction> snapshot_;  // for results(), until the next commit
 
   std::int64_t run_ = 0;  // the run's number in the database
   std::string run_id_;

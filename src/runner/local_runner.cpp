@@ -41,7 +41,6 @@ class ThreadedRunner final : public LocalRunner {
     if (engine.info().mounts && sandbox_tasks_ > 2) {
       sandboxes_ = std::make_unique<SandboxPool>(engine, run);
       tools_.sandboxes = sandboxes_.get();
-      sandboxes_->want(1);
     }
   }
 
@@ -116,7 +115,8 @@ void ThreadedRunner::start(engine::AttemptRequest request) {
     fail_to_start(id, fmt::format("no thread can be started for it: {}", error.code().message()));
   }
   attempts_.emplace(id, std::move(attempt));
-  if (sandboxes_) {
+  // Not before the first start: when all results are cached nothing starts, and a sandbox takes longer than the run.
+  if (sandboxes_ && wants_sandbox(*running->job.component, *running->job.settings)) {
     // One more than run now: the next task should find one ready.
     sandboxes_->want(std::min(attempts_.size() + 1, sandbox_tasks_));
   }

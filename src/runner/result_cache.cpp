@@ -53,7 +53,7 @@ class TreeCache final : public RunCache {
       watch_->add(file, task);
       return answer;
     }
-    // Somebody may have made it between the look and the lock.
+    known_.look_afresh();  // somebody may have made it between the look and the lock
     answer = search(task, inputs, Search::restore);
     held_.emplace(task, Held{file, std::move(std::get<sys::FileLock>(*lock))});
     if (answer.kind == Kind::hit) release(task);
@@ -106,26 +106,30 @@ class TreeCache final : public RunCache {
       answer.why = policy_.off_because.empty() ? "it says `cache: false`" : policy_.off_because;
       return answer;
     }
-    Result<std::vector<metadata::StoredResult>> results = known_.results(answer.fingerprint, k_most_results);
-    if (!results) {
-      answer.why = results.error().message;
-      return answer;
-    }
     answer.why = "no run has made this result yet";
-    for (metadata::StoredResult& result : *results) {
-      if (!any_run && result.run_id != policy_.parent) continue;
-      std::string objection = objection_to(task, result);
-      if (objection.empty() && how == Search::restore) objection = restore(task, result);
-      if (!objection.empty()) {
-        answer.why = std::move(objection);
-        continue;
+    // Mostly the newest will do, however many there are.
+    const std::size_t most_at_first = any_run ? 1 : k_most_results;
+    for (std::size_t most = most_at_first, seen = 0; most <= k_most_results; most += k_most_results - 1) {
+      Result<std::vector<metadata::StoredResult>> results = known_.results(answer.fingerprint, most);
+      if (!results) {
+        answer.why = results.error().message;
+        return answer;
       }
-      answer.kind = Kind::hit;
-      answer.why.clear();
-      answer.from_run = std::move(result.run_id);
-      answer.made = result.finished;
-      answer.outputs = std::move(result.outputs);
-      return answer;
+      for (; seen < results->size(); ++seen) {
+        metadata::StoredResult& result = (*results)[seen];
+        if (!any_run && result.run_id != policy_.parent) continue;
+        if (std::string objection = take(task, result, how); !objection.empty()) {
+          answer.why = std::move(objection);
+          continue;
+        }
+        answer.kind = Kind::hit;
+        answer.why.clear();
+        answer.from_run = std::move(result.run_id);
+        answer.made = result.finished;
+        answer.outputs = std::move(result.outputs);
+        return answer;
+      }
+      if (results->size() < most) break;
     }
     return answer;
   }
@@ -152,7 +156,7 @@ class TreeCache final : public RunCache {
     return true;
   }
 
-  // Why `result` cannot stand for the task's own; empty: it can.
+  // Why `result` cannot stand for the task's own, as far as the record knows; empty: it can.
   std::string objection_to(TaskId task, const metadata::StoredResult& result) {
     if (const auto& most = settings(task).cache.max_age) {
       const auto age = clock_.wall() - result.finished;
@@ -164,25 +168,30 @@ class TreeCache final : public RunCache {
     if (result.removed) {
       return fmt::format("the artifacts of run {} were taken away", result.run_id);
     }
-    for (const auto& [name, artifact] : result.outputs.artifacts) {
-      Result<bool> whole = store_.is_whole(artifact, [] { return false; });
-      if (!whole) return whole.error().message;
-      if (!*whole) {
-        return fmt::format("artifact {} of run {} is missing or has changed since: {}", name, result.run_id, artifact.uri);
-      }
-    }
     return {};
   }
 
-  // Puts the artifacts into this run's tree, and their new places into `result`.
-  std::string restore(TaskId task, metadata::StoredResult& result) {
+  // The same, with its artifacts looked at, and put into this run's tree with their new places in `result`.
+  std::string take(TaskId task, metadata::StoredResult& result, Search how) {
+    if (std::string objection = objection_to(task, result); !objection.empty()) return objection;
+    const auto never = [] { return false; };
+    bool restored = false;
+    const auto refuse = [&](std::string why) {
+      if (restored) discard(task, result.outputs);  // none of it, when not all of it
+      return why;
+    };
     for (auto& [name, artifact] : result.outputs.artifacts) {
-      const std::string uri = store_.uri_of(plan_.task(task).path(), name, file_name_of(artifact.uri));
-      if (uri == artifact.uri) continue;
-      if (Result<> restored = store_.restore(artifact, uri, [] { return false; }); !restored) {
-        return restored.error().message;
+      std::string uri = store_.uri_of(plan_.task(task).path(), name, file_name_of(artifact.uri));
+      const bool to_restore = how == Search::restore && uri != artifact.uri;
+      const Result<bool> whole = to_restore ? store_.restore(artifact, uri, never) : store_.is_whole(artifact, never);
+      if (!whole) return refuse(whole.error().message);
+      if (!*whole) {
+        return refuse(fmt::format("artifact {} of run {} is missing or has changed since: {}", name, result.run_id,
+                                  artifact.uri));
       }
-      artifact.uri = uri;
+      if (!to_restore) continue;
+      artifact.uri = std::move(uri);
+      restored = true;
     }
     return {};
   }

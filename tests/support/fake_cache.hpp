@@ -16,6 +16,7 @@ class FakeCache final : public engine::ResultCache {
 
   std::map<std::string, engine::TaskData> known;    // what look_up() finds
   std::map<std::string, engine::TaskData> arrives;  // what only claim() finds: somebody has just made it
+  std::map<std::string, engine::TaskData> arrives_later;  // the same, but not the first claim()
   std::set<std::string> busy;                       // claimed by somebody else, once each
   bool disk_full = false;
 
@@ -30,7 +31,9 @@ class FakeCache final : public engine::ResultCache {
     if (busy.erase(name(task)) > 0) {
       return {.kind = engine::CacheAnswer::Kind::busy, .fingerprint = "f-" + name(task), .why = "process 7 makes it"};
     }
-    return answer(arrives, task);
+    engine::CacheAnswer found = answer(arrives, task);
+    if (auto later = arrives_later.extract(name(task))) arrives.insert(std::move(later));
+    return found;
   }
   void release(engine::TaskId task) override { calls.push_back("release " + name(task)); }
   Result<> make_durable() override {

@@ -47,6 +47,7 @@ class PipelineBuilder final {
     Task& cpu(double cores) { return settings().resources.cpu = cores, *this; }
     Task& memory(std::uint64_t bytes) { return settings().resources.memory = bytes, *this; }
     Task& gpu(int devices) { return settings().resources.gpu = devices, *this; }
+    Task& network(spec::NetworkMode mode) { return settings().network = mode, *this; }
     Task& do_not_keep() { return settings().keep = false, *this; }
     Task& pool(std::string name) { return settings().pools.push_back(std::move(name)), *this; }
 

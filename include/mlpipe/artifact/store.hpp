@@ -37,10 +37,10 @@ class ArtifactStore {
   // system allows: it shares their blocks (reflink) or the file itself (hard link, of files that nobody may write to);
   // another file system gets a copy. Links in it are made anew, none is followed; modes are as after commit(). What lies
   // at `uri` is replaced. Readers see all of it or nothing, but it is not yet on the disk and counts for nothing until
-  // the record says so: the caller calls sys::sync_file_system() once for many before it commits the record. Whether
-  // `stored` is whole is for the caller to ask first. not_found: it is gone.
-  virtual Result<> restore(const engine::Artifact& stored, const std::string& uri,
-                           const std::function<bool()>& stop) = 0;
+  // the record says so: the caller calls sys::sync_file_system() once for many before it commits the record.
+  // False, and nothing is made: `stored` is not whole, as is_whole() says.
+  virtual Result<bool> restore(const engine::Artifact& stored, const std::string& uri,
+                               const std::function<bool()>& stop) = 0;
 
   // Is the payload of `stored` there, as it was when it was published? False when it is gone, differs in content, names,
   // kinds or executable bits, is being written to, or holds what no artifact may hold; times and owners do not count.

@@ -24,8 +24,11 @@ struct StoredResult {
 class ResultSearch {
  public:
   virtual ~ResultSearch() = default;
-  // The results with this fingerprint, the newest first, at most `limit`.
+  // The results with this fingerprint, the newest first, at most `limit`. What others recorded since the caller's latest
+  // commit or look_afresh() may be missing: asking for many costs less that way.
   virtual Result<std::vector<StoredResult>> results(const std::string& fingerprint, std::size_t limit) = 0;
+  // What anybody has recorded until now is seen from here on.
+  virtual void look_afresh() = 0;
 };
 
 }  // namespace mlpipe::metadata

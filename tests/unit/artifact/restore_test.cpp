@@ -78,8 +78,13 @@ class Restore : public testing::Test {
     return whole && *whole;
   }
   void restore(const engine::Artifact& stored) {
-    const Result<> restored = second_->restore(stored, uri_, k_never);
-    ASSERT_TRUE(restored) << restored.error().message;
+    ASSERT_TRUE(can_restore(*second_, stored, uri_));
+  }
+  // False: what is stored is not whole.
+  static bool can_restore(ArtifactStore& store, const engine::Artifact& stored, const std::string& uri) {
+    const Result<bool> restored = store.restore(stored, uri, k_never);
+    EXPECT_TRUE(restored) << (restored ? "" : restored.error().message);
+    return restored && *restored;
   }
   // As if it had been written some time later: within one step of the file system's clock nobody could tell.
   static void make_later(const fs::path& file) {
@@ -123,7 +128,7 @@ TEST_F(Restore, OfAFileIsKnownAfterwardsByBothNames) {
   known_.take_misses();
   restore(stored);
   for (int more = 0; more < 3; ++more) {
-    ASSERT_TRUE(second_->restore(stored, second_->uri_of("more" + std::to_string(more), "o", "data"), k_never));
+    ASSERT_TRUE(can_restore(*second_, stored, second_->uri_of("more" + std::to_string(more), "o", "data")));
   }
   EXPECT_TRUE(whole(stored));
   EXPECT_TRUE(whole(at(stored, uri_)));
@@ -191,7 +196,7 @@ TEST_F(Restore, ReplacesWhatACrashLeft) {
 
 TEST_F(Restore, OntoItselfIsNothing) {
   const engine::Artifact stored = publish_folder();
-  ASSERT_TRUE(first_->restore(stored, stored.uri, k_never));
+  ASSERT_TRUE(can_restore(*first_, stored, stored.uri));
   EXPECT_TRUE(whole(stored));
 }
 
@@ -211,8 +216,7 @@ TEST_F(Restore, ToAnotherFileSystemCopies) {
   known_.take_misses();
   const auto store = make_local_store(disk.path() / "r3", &known_);
   const std::string uri = store->uri_of("fit", "model", "data");
-  const Result<> restored = store->restore(stored, uri, k_never);
-  ASSERT_TRUE(restored) << restored.error().message;
+  ASSERT_TRUE(can_restore(*store, stored, uri));
   EXPECT_TRUE(store->is_whole(at(stored, uri), k_never).value());
   EXPECT_EQ(known_.take_misses(), 0);
   EXPECT_EQ(digest_path(uri, k_never).value().digest, stored.digest);
@@ -224,7 +228,7 @@ TEST_F(Restore, OnAFullDiskLeavesNothingHalf) {
   const engine::Artifact stored = publish_file(std::string(200'000, 'x'));
   const auto store = make_local_store(disk.path() / "r3", &known_);
   const std::string uri = store->uri_of("fit", "model", "data");
-  const Result<> restored = store->restore(stored, uri, k_never);
+  const Result<bool> restored = store->restore(stored, uri, k_never);
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().code, ErrorCode::no_space);
   EXPECT_TRUE(fs::is_empty(fs::path(uri).parent_path()));
@@ -233,7 +237,8 @@ TEST_F(Restore, OnAFullDiskLeavesNothingHalf) {
 TEST_F(Restore, SaysWhatIsGone) {
   engine::Artifact stored = publish_file("weights");
   ASSERT_TRUE(sys::remove_tree(runs_ / "r1"));
-  EXPECT_EQ(second_->restore(stored, uri_, k_never).error().code, ErrorCode::not_found);
+  EXPECT_FALSE(can_restore(*second_, stored, uri_));
+  EXPECT_FALSE(fs::exists(uri_));
   stored.uri = "gs://bucket/data";
   EXPECT_EQ(second_->restore(stored, uri_, k_never).error().code, ErrorCode::invalid_input);
   EXPECT_FALSE(second_->is_whole(stored, k_never));
@@ -248,17 +253,55 @@ TEST_F(Restore, MakesNothingOutsideItsRun) {
 
 TEST_F(Restore, FollowsNoLink) {
   const fs::path secret = dir_.write("secret", "secret");
-  const engine::Artifact stored = publish_folder();
-  const fs::path inside = fs::path(stored.uri) / "a";
+  const engine::Artifact folder = publish_folder();
+  const fs::path inside = fs::path(folder.uri) / "a";
   fs::remove(inside);
   fs::create_symlink(secret, inside);
-  restore(stored);
-  EXPECT_TRUE(fs::is_symlink(fs::path(uri_) / "a"));
-  EXPECT_EQ(stat_of(secret).st_nlink, 1U);
+  EXPECT_FALSE(can_restore(*second_, folder, uri_));
 
-  ASSERT_TRUE(sys::remove_tree(stored.uri));
-  fs::create_symlink(secret, stored.uri);
-  EXPECT_EQ(second_->restore(stored, uri_, k_never).error().code, ErrorCode::invalid_input);
+  ASSERT_TRUE(sys::remove_tree(folder.uri));
+  const engine::Artifact file = publish_file("secret");
+  ASSERT_TRUE(sys::remove_tree(file.uri));
+  fs::create_symlink(secret, file.uri);
+  EXPECT_FALSE(can_restore(*second_, file, uri_));
+  EXPECT_FALSE(fs::exists(uri_));
+  EXPECT_EQ(stat_of(secret).st_nlink, 1U);
+}
+
+TEST_F(Restore, MakesNothingOfWhatIsNotWhole) {
+  const engine::Artifact stored = publish_file("weights");
+  restore(stored);  // from now on files are linked without ado
+  const std::string uri = second_->uri_of("other", "model", "data");
+  overwrite(stored.uri, "weighty");
+  EXPECT_FALSE(can_restore(*second_, stored, uri));  // read, and found changed
+  EXPECT_FALSE(can_restore(*second_, stored, uri));  // known to have changed
+  EXPECT_FALSE(fs::exists(uri));
+}
+
+TEST_F(Restore, OfFilesThatAreKnownReplacesWhatACrashLeft) {
+  const engine::Artifact stored = publish_file("weights");
+  restore(stored);
+  for (int number = 0; number < 2; ++number) {
+    const std::string uri = second_->uri_of("other" + std::to_string(number), "model", "data");
+    fs::create_directories(fs::path(uri).parent_path());
+    if (number == 0) {
+      std::ofstream(uri) << "half";
+    } else {
+      fs::create_directories(fs::path(uri) / "half");
+    }
+    ASSERT_TRUE(can_restore(*second_, stored, uri));
+    EXPECT_EQ(test::slurp(uri), "weights");
+    ASSERT_TRUE(can_restore(*second_, stored, uri));  // over itself
+    EXPECT_TRUE(whole(at(stored, uri)));
+  }
+}
+
+TEST_F(Restore, OfATaskInAFolderOfTasks) {
+  const engine::Artifact stored = publish_file("weights");
+  restore(stored);
+  const std::string uri = second_->uri_of("inner/fit", "model", "data");
+  ASSERT_TRUE(can_restore(*second_, stored, uri));
+  EXPECT_EQ(test::slurp(uri), "weights");
 }
 
 TEST_F(Restore, StopsWhenAsked) {
@@ -293,7 +336,7 @@ TEST_F(Restore, ManyAtOnceOfOneFileAreFine) {
     threads.emplace_back([&, number] {
       for (int i = 0; i < 25; ++i) {
         const std::string uri = store->uri_of("t" + std::to_string(number * 100 + i), "o", "data");
-        EXPECT_TRUE(store->restore(stored, uri, k_never));
+        EXPECT_TRUE(can_restore(*store, stored, uri));
       }
     });
   }
@@ -307,7 +350,7 @@ TEST_F(Restore, WithoutKnownDigestsReadsAndWorks) {
   const engine::Artifact stored = publish_folder();
   const auto store = make_local_store(runs_ / "r2");
   EXPECT_TRUE(store->is_whole(stored, k_never).value());
-  ASSERT_TRUE(store->restore(stored, uri_, k_never));
+  ASSERT_TRUE(can_restore(*store, stored, uri_));
   EXPECT_TRUE(store->is_whole(at(stored, uri_), k_never).value());
 }
 

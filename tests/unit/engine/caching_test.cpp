@@ -82,6 +82,15 @@ TEST_F(Caching, AClaimIsKeptWhenTheTaskIsTriedAgainAtOnce) {
   EXPECT_THAT(cache->calls, ElementsAre("look_up a", "claim a", "claim a", "release a"));
 }
 
+TEST_F(Caching, AClaimIsNotKeptWhenTheResultArrivesBeforeTheNextAttempt) {
+  pipeline.task("a").retry({.limit = 1});
+  script("a", {fails()});
+  set_up = [](test::FakeCache& known) { known.arrives_later["a"] = number(3); };
+  EXPECT_EQ(go_with_cache(), RunState::succeeded);
+  EXPECT_EQ(starts(), "a");
+  EXPECT_THAT(cache->calls, ElementsAre("look_up a", "claim a", "claim a", "durable", "release a"));
+}
+
 TEST_F(Caching, AResultThatArrivesBeforeTheStartIsTaken) {
   pipeline.task("a");
   set_up = [](test::FakeCache& known) { known.arrives["a"] = number(3); };

@@ -24,7 +24,11 @@ class Containers final : public TaskRunner {
   Containers(test::FakeClock& clock, std::function<Script(AttemptId)> script) : clock_(clock), script_(std::move(script)) {}
 
   void interrupt_at(MonotonicTime time, int signal) { interrupts_.emplace(time, signal); }
-  void abandon() { attended_.clear(); }
+  void settle_at(MonotonicTime time, TaskId task) { settled_.emplace(time, task); }
+  void abandon() {
+    attended_.clear();
+    settled_.clear();
+  }
   std::size_t attended() const { return attended_.size(); }
   unsigned taken_up = 0, collected = 0;
 
@@ -67,6 +71,7 @@ class Containers final : public TaskRunner {
       at(comes_up(container) && !attended.running_told ? container.up : container.ends);
     }
     if (!interrupts_.empty()) at(interrupts_.begin()->first);
+    if (!settled_.empty()) at(settled_.begin()->first);
     if (!next) {
       ADD_FAILURE() << "waiting for nothing";
       std::abort();
@@ -87,6 +92,10 @@ class Containers final : public TaskRunner {
     while (!interrupts_.empty() && interrupts_.begin()->first <= clock_.now()) {
       events.emplace_back(Interrupted{interrupts_.begin()->second});
       interrupts_.erase(interrupts_.begin());
+    }
+    while (!settled_.empty() && settled_.begin()->first <= clock_.now()) {
+      events.emplace_back(ResultSettled{settled_.begin()->second});
+      settled_.erase(settled_.begin());
     }
     return events;
   }
@@ -111,13 +120,108 @@ class Containers final : public TaskRunner {
   std::map<AttemptId, Container> containers_;
   std::map<AttemptId, Attended> attended_;
   std::multimap<MonotonicTime, int> interrupts_;
+  std::multimap<MonotonicTime, TaskId> settled_;
+};
+
+// The results of one root as an mlpipe sees them: some tasks have one fingerprint, some results an earlier run has
+// made, and some another one is just making, which may fail. What a killed mlpipe held is free again.
+class SharedResults final : public ResultCache {
+ public:
+  SharedResults(const plan::Plan& plan, unsigned seed, const test::FakeClock& clock, Containers& containers,
+                const test::FakeRecord& record)
+      : clock_(clock), containers_(containers), record_(record) {
+    Random random(seed ^ 0xcac4e);
+    const unsigned fingerprints = std::max(1U, static_cast<unsigned>(plan.size()) * 2 / 3);
+    for (std::size_t task = 0; task < plan.size(); ++task) fingerprints_.push_back(random.below(fingerprints));
+    for (unsigned fingerprint = 0; fingerprint < fingerprints; ++fingerprint) {
+      if (random.chance(15)) known_.insert(fingerprint);
+      if (random.chance(25)) others_[fingerprint] = {MonotonicTime(1s * random.below(90)), random.chance(50)};
+    }
+  }
+
+  unsigned hits = 0, deferred = 0;
+
+  CacheAnswer look_up(TaskId task, const TaskData&) override { return answer(task); }
+  CacheAnswer claim(TaskId task, const TaskData&) override {
+    CacheAnswer found = answer(task);
+    if (found.kind == CacheAnswer::Kind::hit) return found;
+    const unsigned fingerprint = fingerprints_[index(task)];
+    const auto other = others_.find(fingerprint);
+    const bool is_others = other != others_.end() && other->second.until > clock_.now();
+    const auto [holder, is_first] = is_others ? std::pair(held_.end(), false) : held_.try_emplace(fingerprint, task);
+    if (is_first || (holder != held_.end() && holder->second == task)) return found;
+    if (is_others) {
+      containers_.settle_at(other->second.until, task);
+    } else {
+      waiting_.emplace(fingerprint, task);
+    }
+    ++deferred;
+    found.kind = CacheAnswer::Kind::busy;
+    found.why = "it is being made";
+    return found;
+  }
+  void release(TaskId task) override {
+    const unsigned fingerprint = fingerprints_[index(task)];
+    ASSERT_TRUE(held_.contains(fingerprint)) << "released, but never claimed";
+    EXPECT_EQ(held_.at(fingerprint), task);
+    EXPECT_FALSE(is_active(record_.state.at(task).first)) << "released before its end was recorded";
+    held_.erase(fingerprint);
+    for (auto [each, end] = waiting_.equal_range(fingerprint); each != end; each = waiting_.erase(each)) {
+      containers_.settle_at(clock_.now(), each->second);
+    }
+  }
+  Result<> make_durable() override {
+    durable_ = true;
+    return {};
+  }
+  void discard(TaskId, const TaskData&) override {}
+
+  void check_commit(std::span<const Transition> transitions) const {
+    EXPECT_TRUE(durable_ || std::ranges::none_of(transitions, &Transition::cached)) << "recorded before it was durable";
+  }
+  bool holds_nothing() const { return held_.empty(); }
+
+ private:
+  struct Other {
+    MonotonicTime until;
+    bool makes_it = false;
+  };
+
+  CacheAnswer answer(TaskId task) {
+    const unsigned fingerprint = fingerprints_[index(task)];
+    const auto other = others_.find(fingerprint);
+    bool made = known_.contains(fingerprint) ||
+                (other != others_.end() && other->second.makes_it && other->second.until <= clock_.now());
+    for (const auto& [id, state] : record_.state) {
+      made = made || (fingerprints_[index(id)] == fingerprint && state.first == TaskState::succeeded);
+    }
+    CacheAnswer answer{.fingerprint = std::to_string(fingerprint), .why = "never run"};
+    if (!made) return answer;
+    durable_ = false;
+    ++hits;
+    answer.kind = CacheAnswer::Kind::hit;
+    answer.from_run = "earlier";
+    return answer;
+  }
+
+  const test::FakeClock& clock_;
+  Containers& containers_;
+  const test::FakeRecord& record_;
+  std::vector<unsigned> fingerprints_;  // by task
+  std::set<unsigned> known_;
+  std::map<unsigned, Other> others_;
+  std::map<unsigned, TaskId> held_;
+  std::multimap<unsigned, TaskId> waiting_;
+  bool durable_ = true;
 };
 
 // One mlpipe, from its start to its kill: the record and the runner as it has them.
 class KilledRecord final : public Record {
  public:
-  KilledRecord(test::FakeRecord& record, std::optional<Kill> kill) : record_(record), kill_(kill) {}
+  KilledRecord(test::FakeRecord& record, std::optional<Kill> kill, const SharedResults* results)
+      : record_(record), kill_(kill), results_(results) {}
   Result<> commit(std::span<const Transition> transitions) override {
+    if (results_ != nullptr) results_->check_commit(transitions);
     const bool strikes = kill_ && commits_++ == kill_->commit;
     if (strikes && kill_->place == Kill::Place::before_commit) throw Killed();
     if (Result<> done = record_.commit(transitions); !done) return done;
@@ -134,6 +238,7 @@ class KilledRecord final : public Record {
  private:
   test::FakeRecord& record_;
   const std::optional<Kill> kill_;
+  const SharedResults* results_;
   int commits_ = 0;
   bool doomed_ = false;
 };
@@ -194,7 +299,7 @@ std::vector<Recovered> recovered_from(const test::FakeRecord& record) {
 }
 
 struct Seen {
-  unsigned kills = 0, taken_up = 0, collected = 0, compared = 0;
+  unsigned kills = 0, taken_up = 0, collected = 0, compared = 0, hits = 0, deferred = 0;
   std::map<RunState, unsigned> ends;
 };
 
@@ -207,8 +312,10 @@ std::vector<Kill> random_kills(Random& random) {
   return kills;
 }
 
+enum class Caching { no, yes };
+
 // Runs, is killed, goes on, until a run comes to its end.
-Outcome carry_out(const Case& tried, const plan::Plan& plan, unsigned seed, Seen& seen) {
+Outcome carry_out(const Case& tried, const plan::Plan& plan, unsigned seed, Seen& seen, Caching caching) {
   Random random(seed ^ 0x5eed);
   std::vector<Kill> kills = random_kills(random);
   Outcome outcome;
@@ -219,20 +326,29 @@ Outcome carry_out(const Case& tried, const plan::Plan& plan, unsigned seed, Seen
   while (true) {
     std::optional<Kill> kill;
     if (!kills.empty()) kill = kills.front(), kills.erase(kills.begin());
-    KilledRecord record(outcome.record, kill);
+    SharedResults results(plan, seed, clock, containers, outcome.record);
+    SharedResults* cache = caching == Caching::yes ? &results : nullptr;
+    KilledRecord record(outcome.record, kill, cache);
     KilledRunner runner(containers, record, watch, outcome.record);
     test::FakeReporter reporter;
-    Run run(plan, tried.options, nullptr, recovered_from(outcome.record));
+    Run run(plan, tried.options, cache, recovered_from(outcome.record));
+    const auto count = [&] {
+      seen.hits += results.hits;
+      seen.deferred += results.deferred;
+    };
     try {
       EXPECT_TRUE(run_to_end(run, runner, record, reporter, clock));
     } catch (const Killed&) {
       ++seen.kills;
+      count();
       containers.abandon();
       watch.resumed();
       clock.advance(random.chance(50) ? 0s : 1s * random.below(60));
       continue;
     }
+    count();
     EXPECT_TRUE(run.finished());
+    EXPECT_TRUE(results.holds_nothing());
     EXPECT_EQ(containers.attended(), 0u);
     seen.taken_up += containers.taken_up;
     seen.collected += containers.collected;
@@ -255,7 +371,7 @@ TEST_P(CrashedRuns, GoOnToTheEndTheyWouldHaveComeTo) {
     const Case tried = random_case(seed);
     const Result<plan::Plan> plan = plan::make_plan(tried.spec, {});
     ASSERT_TRUE(plan);
-    const Outcome outcome = carry_out(tried, *plan, seed, seen);
+    const Outcome outcome = carry_out(tried, *plan, seed, seen, Caching::no);
     for (TaskState state : outcome.states) EXPECT_TRUE(is_final(state));
     if (tried.undisturbed()) {
       ++seen.compared;
@@ -272,6 +388,27 @@ TEST_P(CrashedRuns, GoOnToTheEndTheyWouldHaveComeTo) {
   EXPECT_GT(seen.compared, k_runs_in_block / 5);
   EXPECT_GT(seen.ends[RunState::succeeded], 0u);
   EXPECT_GT(seen.ends[RunState::failed], 0u);
+}
+
+// With results that others have or are making, and tasks that wait for each other's: nothing is recorded before it is
+// durable, nothing is held for ever, and every task comes to its end.
+TEST_P(CrashedRuns, ShareResultsAndLeaveNothingHeld) {
+  Seen seen;
+  for (unsigned seed = GetParam() * k_runs_in_block; seed < (GetParam() + 1) * k_runs_in_block; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Case tried = random_case(seed);
+    const Result<plan::Plan> plan = plan::make_plan(tried.spec, {});
+    ASSERT_TRUE(plan);
+    const Outcome outcome = carry_out(tried, *plan, seed, seen, Caching::yes);
+    for (TaskState state : outcome.states) EXPECT_TRUE(is_final(state));
+    if (HasFailure()) {
+      ADD_FAILURE() << outcome.history();
+      return;
+    }
+  }
+  EXPECT_GT(seen.kills, k_runs_in_block / 2);
+  EXPECT_GT(seen.hits, k_runs_in_block);
+  EXPECT_GT(seen.deferred, k_runs_in_block / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, CrashedRuns, ::testing::Range(0u, k_blocks));

@@ -236,6 +236,29 @@ TEST_F(RunRecordTest, ManyRecordsOfOneRootWriteSideBySide) {
   EXPECT_EQ(run("two").counts[static_cast<std::size_t>(TaskState::succeeded)], 1u);
 }
 
+TEST_F(RunRecordTest, ALookAfreshOrACommitSeesWhatOthersRecorded) {
+  auto second = must_open(file);
+  RunWriter one(*record, "one", {"a", "b"});
+  RunWriter two(*second, "two", {"a", "b"});
+  const auto succeed = [](RunWriter& writer, const std::string& task, const std::string& fingerprint) {
+    engine::CacheAnswer answer{.fingerprint = fingerprint};
+    const engine::TaskData nothing;
+    engine::Transition starting = writer.change(task, TaskState::starting, 1);
+    starting.inputs = &nothing;
+    starting.cache = &answer;
+    EXPECT_TRUE(writer.commit(starting));
+    writer.end(task, {}, TaskState::succeeded);
+  };
+  EXPECT_TRUE(record->results("f", 8)->empty());
+  succeed(two, "a", "f");
+  record->look_afresh();
+  ASSERT_EQ(record->results("f", 8)->size(), 1U);
+  EXPECT_EQ(record->results("f", 8)->front().run_id, "two");
+  succeed(two, "b", "g");
+  one.succeed("a");
+  EXPECT_EQ(record->results("g", 8)->size(), 1U);
+}
+
 TEST_F(RunRecordTest, APathWithOddCharactersIsFine) {
   const std::filesystem::path odd = folder.path() / "a b?c#d%20 \xc3\xa9" / "metadata.db";
   auto other = must_open(odd);

@@ -128,6 +128,14 @@ TEST_F(LocalRunnerTest, AFanOutRunsSideBySide) {
   EXPECT_EQ(engine_.alive(), 0U);
 }
 
+TEST_F(LocalRunnerTest, NoSandboxIsMadeBeforeATaskThatUsesOneStarts) {
+  spec::ComponentId ok = component("ok", {});
+  pipeline_.task("first").component(component("failing", {.exit_code = 1})).network(spec::NetworkMode::none);
+  for (const char* name : {"a", "b", "c"}) pipeline_.task(name).component(ok).after("first");
+  EXPECT_EQ(run(), RunState::failed);
+  EXPECT_THAT(engine_.created, SizeIs(1));  // the container of the first task
+}
+
 TEST_F(LocalRunnerTest, NoContainerIsRemovedBeforeItsResultIsRecorded) {
   class WatchingRecord final : public engine::Record {
    public:

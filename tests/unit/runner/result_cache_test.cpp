@@ -37,7 +37,9 @@ class ResultCacheTest : public ::testing::Test {
 
   ResultCacheTest() : spec_(test::make_spec("p", {"a", "b"})) {
     spec_->components[1].interface.input_parameters.push_back({.name = "n", .type = spec::ParameterType::integer});
-    spec_->components[1].interface.output_artifacts.push_back({.name = "o", .type = "system.Dataset"});
+    for (const char* name : {"o", "z"}) {
+      spec_->components[1].interface.output_artifacts.push_back({.name = name, .type = "system.Dataset"});
+    }
     digests_ = metadata::open_file_digests(folder_.path() / ".mlpipe" / "digests.db");
     make_plan();
   }
@@ -77,23 +79,25 @@ class ResultCacheTest : public ::testing::Test {
     return data;
   }
 
-  // Runs task "a" with n, as an attempt would: artifact in place, record committed.
+  // Runs task "a" with n, as an attempt would: artifacts in place, record committed.
   void make(OneRun& run, std::int64_t n, const std::string& content = "content") {
     const plan::TaskId task{0};
     const TaskData inputs = number(n);
     const CacheAnswer answer = run.cache->claim(task, inputs);
     ASSERT_EQ(answer.kind, Kind::miss) << answer.from_run;
-    const fs::path staged = run.context.run_folder / "a/.mlpipe/attempts/1/work/o/data";
-    fs::create_directories(staged.parent_path());
-    std::ofstream(staged) << content;
     const auto never = [] { return false; };
-    const std::string uri = run.store->uri_of("a", "o", "data");
-    ASSERT_TRUE(run.store->commit(staged, uri, never));
     engine::AttemptResult result;
-    engine::Artifact artifact = run.store->describe(uri, never).value();
-    artifact.name = "o";
-    artifact.type = "system.Dataset";
-    result.outputs.artifacts.emplace("o", artifact);
+    for (const std::string name : {"o", "z"}) {
+      const fs::path staged = run.context.run_folder / "a/.mlpipe/attempts/1/work" / name / "data";
+      fs::create_directories(staged.parent_path());
+      std::ofstream(staged) << content;
+      const std::string uri = run.store->uri_of("a", name, "data");
+      ASSERT_TRUE(run.store->commit(staged, uri, never));
+      engine::Artifact artifact = run.store->describe(uri, never).value();
+      artifact.name = name;
+      artifact.type = "system.Dataset";
+      result.outputs.artifacts.emplace(name, artifact);
+    }
     using engine::TaskState;
     const engine::Transition steps[] = {
         {.task = task, .to = TaskState::ready},
@@ -163,6 +167,23 @@ TEST_F(ResultCacheTest, AResultThatIsNotWholeIsAMissThatSaysSo) {
   EXPECT_THAT(changed.why, HasSubstr("artifact o of run r1 is missing or has changed"));
   fs::remove(payload);
   EXPECT_THAT(ask(begin("r3")).why, HasSubstr("artifact o of run r1 is missing or has changed"));
+}
+
+TEST_F(ResultCacheTest, OfAResultThatIsNotWholeNothingStaysInTheTree) {
+  make(begin("r1"), 1);
+  fs::remove(folder_.path() / "runs/r1/a/z/data");
+  OneRun& second = begin("r2");
+  EXPECT_THAT(ask(second).why, HasSubstr("artifact z of run r1 is missing"));
+  EXPECT_FALSE(fs::exists(second.context.run_folder / "a/o"));
+}
+
+TEST_F(ResultCacheTest, AnOlderResultWillDoWhenTheNewestIsNotWhole) {
+  make(begin("r1"), 1);
+  for (const char* id : {"r2", "r3"}) make(begin(id, {.off_because = "--no-cache was given"}), 1);
+  for (const char* id : {"r2", "r3"}) fs::remove(folder_.path() / "runs" / id / "a/o/data");
+  const CacheAnswer answer = ask(begin("r4"));
+  EXPECT_EQ(answer.kind, Kind::hit) << answer.why;
+  EXPECT_EQ(answer.from_run, "r1");
 }
 
 TEST_F(ResultCacheTest, ThePolicyAndTheTaskMaySayNo) {
