@@ -38,20 +38,13 @@ void add_component_path(CLI::App& app, std::vector<std::string>& path) {
       ->allow_extra_args(false);
 }
 
-// What may be said of a new run and of one that goes on.
-void add_run_options(CLI::App& app, RunCommand& run) {
-  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
-  refuse_empty(app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
+// How a run goes, whatever it is a run of.
+void add_manner(CLI::App& app, RunCommand& run) {
   app.add_option("-j,--jobs", run.jobs, "Tasks that may run at once (default: the cores, at least 2)")
       ->check(CLI::Range(1, 10000))
       ->type_name("N");
   app.add_flag("-k,--keep-going", run.keep_going, "When a task fails, still run all that does not need it");
-  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
   app.add_option("--experiment", run.experiment, "Name that groups runs")->type_name("NAME");
-  app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
   app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
   add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
   refuse_empty(app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE"));
@@ -64,6 +57,18 @@ void add_run_options(CLI::App& app, RunCommand& run) {
          },
          "Between SIGTERM and SIGKILL when a task is stopped (default: 10s)")
       ->type_name("DURATION");
+}
+
+// What may be said of a new run and of one that goes on.
+void add_run_options(CLI::App& app, RunCommand& run) {
+  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  refuse_empty(app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
+  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
+  app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  add_manner(app, run);
   add_component_path(app, run.component_path);
 }
 
@@ -95,6 +100,18 @@ void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel
   end.add_option("run", cancel.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
   add_root(end, cancel.root);
   end.add_flag("--kill", cancel.kill, "Without grace: kill what runs");
+}
+
+void add_replay(CLI::App& root, ReplayCommand& replay) {
+  CLI::App& app = *root.add_subcommand("replay", "Run a run, or a task of it, again as it was, and compare the outputs");
+  app.footer("Examples:\n  mlpipe replay latest\n  mlpipe replay latest train\n\n"
+             "Leaves with 0 when all outputs are equal, with 1 when something differs or failed.");
+  app.add_option("run", replay.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  app.add_option("task", replay.task, "Only this task, given what it was given then")->type_name("TASK");
+  add_root(app, replay.options.root);
+  refuse_empty(app.add_option("--run-id", replay.options.run_id, "Id of the new run")->type_name("ID"));
+  add_manner(app, replay.options);
+  add_json(app, replay.json);
 }
 
 void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph) {
@@ -226,10 +243,12 @@ Command parse_arguments(int argc, const char* const* argv) {
   InitCommand init;
   DoctorCommand doctor;
   ResumeCommand resume;
+  ReplayCommand replay;
   CancelCommand cancel;
   ComponentShowCommand component;
   add_run(app, run);
   add_resumption(app, resume, cancel);
+  add_replay(app, replay);
   add_readers(app, validate, graph);
   add_record_commands(app, record);
   add_upkeep(app, upkeep);
@@ -257,7 +276,10 @@ Command parse_arguments(int argc, const char* const* argv) {
   for (int i = 0; i < argc; ++i) command_line += (i == 0 ? "mlpipe" : " " + shell_quoted(argv[i]));
   run.command_line = command_line;
   resume.options.command_line = command_line;
+  replay.options.command_line = command_line;
+  if (replay.json) replay.options.progress_to = ProgressTarget::standard_error;
   if (app.got_subcommand("resume")) return resume;
+  if (app.got_subcommand("replay")) return replay;
   if (app.got_subcommand("cancel")) return cancel;
   if (app.got_subcommand("run")) return run;
   if (app.got_subcommand("validate")) return validate;
