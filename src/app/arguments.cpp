@@ -154,7 +154,7 @@ void add_listings(CLI::App& root, ShowCommand& show, LogsCommand& logs) {
   add_json(log, logs.json);
 }
 
-void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, ComponentShowCommand& component) {
+void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor) {
   CLI::App& start = *root.add_subcommand("init", "Write a small pipeline that runs");
   start.footer("Example:\n  mlpipe init my-pipeline");
   start.add_option("folder", init.folder, "Where to (default: here)")->type_name("DIR");
@@ -166,13 +166,41 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, Compone
   check.add_option("--image", doctor.image, "Image to try with")->type_name("IMAGE");
   add_choice(check, "--engine", doctor.engine, k_engines, "Engine to check");
   add_json(check, doctor.json);
+}
 
-  CLI::App& parts = *root.add_subcommand("component", "Look at a component");
+struct ComponentCommands {
+  ComponentShowCommand show;
+  ComponentRunCommand run;
+};
+
+void add_components(CLI::App& root, ComponentCommands& commands) {
+  CLI::App& parts = *root.add_subcommand("component", "Look at a component, or run it alone");
   parts.require_subcommand(1);
   CLI::App& show = *parts.add_subcommand("show", "Show a component's interface");
   show.footer("Example:\n  mlpipe component show components/train");
-  show.add_option("component", component.component, "Folder with component.yaml, or the file")->required()->type_name("COMPONENT");
-  add_json(show, component.json);
+  show.add_option("component", commands.show.component, "Folder with component.yaml, or the file")
+      ->required()
+      ->type_name("COMPONENT");
+  add_json(show, commands.show.json);
+
+  CLI::App& run = *parts.add_subcommand("run", "Run one component alone, as a pipeline of one task");
+  run.footer("Example:\n  mlpipe component run components/train -a dataset=train.csv -a n_trials=20");
+  refuse_empty(run.add_option("component", commands.run.component, "Folder with component.yaml, or the file")
+                   ->required()
+                   ->type_name("COMPONENT"));
+  run.add_option("-a,--argument", commands.run.arguments, "An input: a parameter's value, an artifact's path; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  refuse_empty(run.add_option("-o,--output", commands.run.output, "Also copy the outputs to DIR, each to DIR/<output>/")
+                   ->type_name("DIR"));
+  RunCommand& options = commands.run.options;
+  add_root(run, options.root);
+  refuse_empty(run.add_option("--run-id", options.run_id, "Id of the run (default: <component>-<date>-<time>-<4 hex>)")
+                   ->type_name("ID"));
+  add_choice(run, "--engine", options.engine, k_engines, "What runs it; process: no container at all");
+  run.add_flag("!--no-cache", options.cache, "Run it, also when an earlier run has its result");
+  add_manner(run, options);
+  add_json(run, commands.run.json);
 }
 
 // The first word that `command` has no use for, as the user typed it.
@@ -245,7 +273,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   ResumeCommand resume;
   ReplayCommand replay;
   CancelCommand cancel;
-  ComponentShowCommand component;
+  ComponentCommands components;
   add_run(app, run);
   add_resumption(app, resume, cancel);
   add_replay(app, replay);
@@ -254,7 +282,8 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_upkeep(app, upkeep);
   add_insight(app, insight);
   add_listings(app, show, logs);
-  add_tools(app, init, doctor, component);
+  add_tools(app, init, doctor);
+  add_components(app, components);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
 
   if (argc > 1 && argv[1][0] != '-' && !knows_command(app, argv[1])) {
@@ -291,7 +320,11 @@ Command parse_arguments(int argc, const char* const* argv) {
   if (app.got_subcommand("logs")) return logs;
   if (app.got_subcommand("init")) return init;
   if (app.got_subcommand("doctor")) return doctor;
-  if (app.got_subcommand("component")) return component;
+  if (CLI::App* component = app.get_subcommand("component"); component->parsed()) {
+    components.run.options.command_line = command_line;
+    if (components.run.json) components.run.options.progress_to = ProgressTarget::standard_error;
+    return component->got_subcommand("run") ? Command(components.run) : Command(components.show);
+  }
   if (app.got_subcommand("failpoints")) return FailpointsCommand{};
   return Leave{0, app.help()};
 }

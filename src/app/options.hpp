@@ -177,6 +177,14 @@ struct ComponentShowCommand {
   bool json = false;
 };
 
+struct ComponentRunCommand {
+  std::string component;
+  std::vector<std::string> arguments;  // "name=text" of a parameter, "name=path" of an artifact
+  std::string output;                  // folder that gets a copy of the outputs; empty: none
+  RunCommand options;                  // root, run id, engine, progress, ...
+  bool json = false;
+};
+
 struct FailpointsCommand {};
 
 // The command line was dealt with (help, version) or was wrong: print `text` and leave with `code`.
@@ -188,6 +196,6 @@ struct Leave {
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
                              LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand,
-                             GcCommand, ReplayCommand>;
+                             GcCommand, ReplayCommand, ComponentRunCommand>;
 
 }  // namespace mlpipe::app

@@ -28,6 +28,8 @@ std::map<std::string, std::string> labels_of(const RunCommand& command) {
   return labels;
 }
 
+}  // namespace
+
 metadata::RunStart describe_start(const RunCommand& command, const spec::PipelineSpec& spec, const Prepared& prepared,
                                   std::string run_id, WallTime now) {
   std::error_code ignored;
@@ -49,8 +51,6 @@ metadata::RunStart describe_start(const RunCommand& command, const spec::Pipelin
           .labels = labels_of(command),
           .experiment = command.experiment.empty() ? spec.experiment : command.experiment};
 }
-
-}  // namespace
 
 ExitCode run(const RunCommand& command) { return run_from_parent(command, {}); }
 
@@ -93,11 +93,7 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
                     .spec = spec,
                     .prepared = *prepared,
                     .start = describe_start(command, spec, *prepared, *run_id, now),
-                    .images =
-                        [&prepared](runner::ContainerEngine& engine, const runner::ProgressSink& progress,
-                                    const sys::StopSignal& stop) {
-                          return runner::prepare_images(prepared->plan, engine, progress, stop);
-                        }},
+                    .images = preparing_images(prepared->plan)},
                    interruption, clock);
 }
 

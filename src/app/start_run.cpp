@@ -6,6 +6,12 @@
 
 namespace mlpipe::app {
 
+ImageMaker preparing_images(const plan::Plan& plan) {
+  return [&plan](runner::ContainerEngine& engine, const runner::ProgressSink& progress, const sys::StopSignal& stop) {
+    return runner::prepare_images(plan, engine, progress, stop);
+  };
+}
+
 ExitCode start_run(NewRun run, Interruption& interruption, const Clock& clock) {
   Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(run.command.engine);
   if (!engine) return report_error(engine.error(), ExitCode::environment);

@@ -9,6 +9,9 @@ namespace mlpipe::app {
 using ImageMaker = std::function<Result<runner::PreparedImages>(runner::ContainerEngine&, const runner::ProgressSink&,
                                                                 const sys::StopSignal&)>;
 
+// Those that the selected tasks of `plan` name, as they are now (runner::prepare_images). Borrows the plan.
+ImageMaker preparing_images(const plan::Plan& plan);
+
 // A run that may begin as soon as its images are there. Borrows what it refers to.
 struct NewRun {
   const RunCommand& command;
