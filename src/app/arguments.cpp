@@ -7,6 +7,7 @@
 
 #include "app/arguments_insight.hpp"
 #include "app/arguments_record.hpp"
+#include "app/arguments_shape.hpp"
 #include "app/arguments_upkeep.hpp"
 #include "app/exit_code.hpp"
 #include "app/version.hpp"
@@ -20,6 +21,8 @@ const std::map<std::string, ProgressStyle> k_styles{{"auto", ProgressStyle::auto
                                                     {"tty", ProgressStyle::terminal},
                                                     {"plain", ProgressStyle::plain},
                                                     {"json", ProgressStyle::json}};
+
+const std::map<std::string, Shell> k_shells{{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}};
 
 template <class T>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, const std::map<std::string, T>& choices,
@@ -124,9 +127,9 @@ void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph)
   CLI::App& draw = *root.add_subcommand("graph", "Draw a pipeline's DAG");
   draw.footer("Example:\n  mlpipe graph pipeline.yaml --format svg -o dag.svg");
   refuse_empty(draw.add_option("pipeline", graph.pipeline, "Pipeline file")->required()->type_name("PIPELINE"));
-  draw.add_option("-f,--format", graph.format, "text, mermaid, dot or svg (svg needs Graphviz)")
+  draw.add_option("-f,--format", graph.format, "What is written (default: text; svg needs Graphviz)")
       ->check(CLI::IsMember({"text", "mermaid", "dot", "svg"}))
-      ->type_name("FORMAT");
+      ->type_name("text|mermaid|dot|svg");
   draw.add_option("-o,--output", graph.output, "Write to FILE instead of standard output")->type_name("FILE");
   add_component_path(draw, graph.component_path);
 }
@@ -154,7 +157,7 @@ void add_listings(CLI::App& root, ShowCommand& show, LogsCommand& logs) {
   add_json(log, logs.json);
 }
 
-void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor) {
+void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, CompletionCommand& completion) {
   CLI::App& start = *root.add_subcommand("init", "Write a small pipeline that runs");
   start.footer("Example:\n  mlpipe init my-pipeline");
   start.add_option("folder", init.folder, "Where to (default: here)")->type_name("DIR");
@@ -166,6 +169,10 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor) {
   check.add_option("--image", doctor.image, "Image to try with")->type_name("IMAGE");
   add_choice(check, "--engine", doctor.engine, k_engines, "Engine to check");
   add_json(check, doctor.json);
+
+  CLI::App& shell = *root.add_subcommand("completion", "Print what makes a shell complete mlpipe's words");
+  shell.footer("Example:\n  source <(mlpipe completion bash)");
+  add_choice(shell, "shell", completion.shell, k_shells, "The shell")->required();
 }
 
 struct ComponentCommands {
@@ -274,6 +281,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   ReplayCommand replay;
   CancelCommand cancel;
   ComponentCommands components;
+  CompletionCommand completion;
   add_run(app, run);
   add_resumption(app, resume, cancel);
   add_replay(app, replay);
@@ -282,7 +290,7 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_upkeep(app, upkeep);
   add_insight(app, insight);
   add_listings(app, show, logs);
-  add_tools(app, init, doctor);
+  add_tools(app, init, doctor, completion);
   add_components(app, components);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
 
@@ -324,6 +332,10 @@ Command parse_arguments(int argc, const char* const* argv) {
     components.run.options.command_line = command_line;
     if (components.run.json) components.run.options.progress_to = ProgressTarget::standard_error;
     return component->got_subcommand("run") ? Command(components.run) : Command(components.show);
+  }
+  if (app.got_subcommand("completion")) {
+    completion.commands = command_shapes(app);
+    return completion;
   }
   if (app.got_subcommand("failpoints")) return FailpointsCommand{};
   return Leave{0, app.help()};

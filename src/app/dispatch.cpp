@@ -6,6 +6,7 @@
 
 #include "app/annotate.hpp"
 #include "app/cancel.hpp"
+#include "app/completion.hpp"
 #include "app/component_run.hpp"
 #include "app/component_show.hpp"
 #include "app/diff.hpp"
@@ -70,6 +71,10 @@ struct Dispatch {
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }
   ExitCode operator()(const ResumeCommand& command) const { return resume(command); }
   ExitCode operator()(const ComponentRunCommand& command) const { return component_run(command, standard_console(clock)); }
+  ExitCode operator()(const CompletionCommand& command) const {
+    print(completion_script(command));
+    return ExitCode::succeeded;
+  }
   ExitCode operator()(const ReplayCommand& command) const { return replay(command, standard_console(clock)); }
   ExitCode operator()(const CancelCommand& command) const { return cancel(command, standard_console(clock)); }
   ExitCode operator()(const GcCommand& command) const {

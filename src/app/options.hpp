@@ -185,6 +185,25 @@ struct ComponentRunCommand {
   bool json = false;
 };
 
+// What can be said on the command line, read off the parser itself; for shells.
+struct OptionShape {
+  std::vector<std::string> names;    // "-j", "--jobs"
+  std::string value;                 // "N", "docker|process"; empty: a flag
+  std::string help;
+};
+struct CommandShape {
+  std::string name;                  // "run", "component show"
+  std::string help;
+  std::vector<OptionShape> options;
+  std::vector<std::string> operands; // in order: "RUN", "TASK"
+};
+
+enum class Shell { bash, zsh, fish };
+struct CompletionCommand {
+  Shell shell = Shell::bash;
+  std::vector<CommandShape> commands;
+};
+
 struct FailpointsCommand {};
 
 // The command line was dealt with (help, version) or was wrong: print `text` and leave with `code`.
@@ -196,6 +215,6 @@ struct Leave {
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
                              LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand,
-                             GcCommand, ReplayCommand, ComponentRunCommand>;
+                             GcCommand, ReplayCommand, ComponentRunCommand, CompletionCommand>;
 
 }  // namespace mlpipe::app
