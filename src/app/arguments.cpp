@@ -7,6 +7,7 @@
 
 #include "app/arguments_insight.hpp"
 #include "app/arguments_record.hpp"
+#include "app/arguments_shape.hpp"
 #include "app/arguments_upkeep.hpp"
 #include "app/exit_code.hpp"
 #include "app/version.hpp"
@@ -20,6 +21,8 @@ const std::map<std::string, ProgressStyle> k_styles{{"auto", ProgressStyle::auto
                                                     {"tty", ProgressStyle::terminal},
                                                     {"plain", ProgressStyle::plain},
                                                     {"json", ProgressStyle::json}};
+
+const std::map<std::string, Shell> k_shells{{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}};
 
 template <class T>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, const std::map<std::string, T>& choices,
@@ -38,20 +41,13 @@ void add_component_path(CLI::App& app, std::vector<std::string>& path) {
       ->allow_extra_args(false);
 }
 
-// What may be said of a new run and of one that goes on.
-void add_run_options(CLI::App& app, RunCommand& run) {
-  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
-  refuse_empty(app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
+// How a run goes, whatever it is a run of.
+void add_manner(CLI::App& app, RunCommand& run) {
   app.add_option("-j,--jobs", run.jobs, "Tasks that may run at once (default: the cores, at least 2)")
       ->check(CLI::Range(1, 10000))
       ->type_name("N");
   app.add_flag("-k,--keep-going", run.keep_going, "When a task fails, still run all that does not need it");
-  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
   app.add_option("--experiment", run.experiment, "Name that groups runs")->type_name("NAME");
-  app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
   app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
   add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
   refuse_empty(app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE"));
@@ -64,6 +60,18 @@ void add_run_options(CLI::App& app, RunCommand& run) {
          },
          "Between SIGTERM and SIGKILL when a task is stopped (default: 10s)")
       ->type_name("DURATION");
+}
+
+// What may be said of a new run and of one that goes on.
+void add_run_options(CLI::App& app, RunCommand& run) {
+  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  refuse_empty(app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
+  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
+  app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  add_manner(app, run);
   add_component_path(app, run.component_path);
 }
 
@@ -97,6 +105,18 @@ void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel
   end.add_flag("--kill", cancel.kill, "Without grace: kill what runs");
 }
 
+void add_replay(CLI::App& root, ReplayCommand& replay) {
+  CLI::App& app = *root.add_subcommand("replay", "Run a run, or a task of it, again as it was, and compare the outputs");
+  app.footer("Examples:\n  mlpipe replay latest\n  mlpipe replay latest train\n\n"
+             "Leaves with 0 when all outputs are equal, with 1 when something differs or failed.");
+  app.add_option("run", replay.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
+  app.add_option("task", replay.task, "Only this task, given what it was given then")->type_name("TASK");
+  add_root(app, replay.options.root);
+  refuse_empty(app.add_option("--run-id", replay.options.run_id, "Id of the new run")->type_name("ID"));
+  add_manner(app, replay.options);
+  add_json(app, replay.json);
+}
+
 void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph) {
   CLI::App& check = *root.add_subcommand("validate", "Check a pipeline and say all that is wrong with it");
   check.footer("Example:\n  mlpipe validate pipeline.yaml");
@@ -107,9 +127,9 @@ void add_readers(CLI::App& root, ValidateCommand& validate, GraphCommand& graph)
   CLI::App& draw = *root.add_subcommand("graph", "Draw a pipeline's DAG");
   draw.footer("Example:\n  mlpipe graph pipeline.yaml --format svg -o dag.svg");
   refuse_empty(draw.add_option("pipeline", graph.pipeline, "Pipeline file")->required()->type_name("PIPELINE"));
-  draw.add_option("-f,--format", graph.format, "text, mermaid, dot or svg (svg needs Graphviz)")
+  draw.add_option("-f,--format", graph.format, "What is written (default: text; svg needs Graphviz)")
       ->check(CLI::IsMember({"text", "mermaid", "dot", "svg"}))
-      ->type_name("FORMAT");
+      ->type_name("text|mermaid|dot|svg");
   draw.add_option("-o,--output", graph.output, "Write to FILE instead of standard output")->type_name("FILE");
   add_component_path(draw, graph.component_path);
 }
@@ -137,7 +157,7 @@ void add_listings(CLI::App& root, ShowCommand& show, LogsCommand& logs) {
   add_json(log, logs.json);
 }
 
-void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, ComponentShowCommand& component) {
+void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, CompletionCommand& completion) {
   CLI::App& start = *root.add_subcommand("init", "Write a small pipeline that runs");
   start.footer("Example:\n  mlpipe init my-pipeline");
   start.add_option("folder", init.folder, "Where to (default: here)")->type_name("DIR");
@@ -150,12 +170,44 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, Compone
   add_choice(check, "--engine", doctor.engine, k_engines, "Engine to check");
   add_json(check, doctor.json);
 
-  CLI::App& parts = *root.add_subcommand("component", "Look at a component");
+  CLI::App& shell = *root.add_subcommand("completion", "Print what makes a shell complete mlpipe's words");
+  shell.footer("Example:\n  source <(mlpipe completion bash)");
+  add_choice(shell, "shell", completion.shell, k_shells, "The shell")->required();
+}
+
+struct ComponentCommands {
+  ComponentShowCommand show;
+  ComponentRunCommand run;
+};
+
+void add_components(CLI::App& root, ComponentCommands& commands) {
+  CLI::App& parts = *root.add_subcommand("component", "Look at a component, or run it alone");
   parts.require_subcommand(1);
   CLI::App& show = *parts.add_subcommand("show", "Show a component's interface");
   show.footer("Example:\n  mlpipe component show components/train");
-  show.add_option("component", component.component, "Folder with component.yaml, or the file")->required()->type_name("COMPONENT");
-  add_json(show, component.json);
+  show.add_option("component", commands.show.component, "Folder with component.yaml, or the file")
+      ->required()
+      ->type_name("COMPONENT");
+  add_json(show, commands.show.json);
+
+  CLI::App& run = *parts.add_subcommand("run", "Run one component alone, as a pipeline of one task");
+  run.footer("Example:\n  mlpipe component run components/train -a dataset=train.csv -a n_trials=20");
+  refuse_empty(run.add_option("component", commands.run.component, "Folder with component.yaml, or the file")
+                   ->required()
+                   ->type_name("COMPONENT"));
+  run.add_option("-a,--argument", commands.run.arguments, "An input: a parameter's value, an artifact's path; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  refuse_empty(run.add_option("-o,--output", commands.run.output, "Also copy the outputs to DIR, each to DIR/<output>/")
+                   ->type_name("DIR"));
+  RunCommand& options = commands.run.options;
+  add_root(run, options.root);
+  refuse_empty(run.add_option("--run-id", options.run_id, "Id of the run (default: <component>-<date>-<time>-<4 hex>)")
+                   ->type_name("ID"));
+  add_choice(run, "--engine", options.engine, k_engines, "What runs it; process: no container at all");
+  run.add_flag("!--no-cache", options.cache, "Run it, also when an earlier run has its result");
+  add_manner(run, options);
+  add_json(run, commands.run.json);
 }
 
 // The first word that `command` has no use for, as the user typed it.
@@ -226,16 +278,20 @@ Command parse_arguments(int argc, const char* const* argv) {
   InitCommand init;
   DoctorCommand doctor;
   ResumeCommand resume;
+  ReplayCommand replay;
   CancelCommand cancel;
-  ComponentShowCommand component;
+  ComponentCommands components;
+  CompletionCommand completion;
   add_run(app, run);
   add_resumption(app, resume, cancel);
+  add_replay(app, replay);
   add_readers(app, validate, graph);
   add_record_commands(app, record);
   add_upkeep(app, upkeep);
   add_insight(app, insight);
   add_listings(app, show, logs);
-  add_tools(app, init, doctor, component);
+  add_tools(app, init, doctor, completion);
+  add_components(app, components);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
 
   if (argc > 1 && argv[1][0] != '-' && !knows_command(app, argv[1])) {
@@ -257,7 +313,10 @@ Command parse_arguments(int argc, const char* const* argv) {
   for (int i = 0; i < argc; ++i) command_line += (i == 0 ? "mlpipe" : " " + shell_quoted(argv[i]));
   run.command_line = command_line;
   resume.options.command_line = command_line;
+  replay.options.command_line = command_line;
+  if (replay.json) replay.options.progress_to = ProgressTarget::standard_error;
   if (app.got_subcommand("resume")) return resume;
+  if (app.got_subcommand("replay")) return replay;
   if (app.got_subcommand("cancel")) return cancel;
   if (app.got_subcommand("run")) return run;
   if (app.got_subcommand("validate")) return validate;
@@ -269,7 +328,15 @@ Command parse_arguments(int argc, const char* const* argv) {
   if (app.got_subcommand("logs")) return logs;
   if (app.got_subcommand("init")) return init;
   if (app.got_subcommand("doctor")) return doctor;
-  if (app.got_subcommand("component")) return component;
+  if (CLI::App* component = app.get_subcommand("component"); component->parsed()) {
+    components.run.options.command_line = command_line;
+    if (components.run.json) components.run.options.progress_to = ProgressTarget::standard_error;
+    return component->got_subcommand("run") ? Command(components.run) : Command(components.show);
+  }
+  if (app.got_subcommand("completion")) {
+    completion.commands = command_shapes(app);
+    return completion;
+  }
   if (app.got_subcommand("failpoints")) return FailpointsCommand{};
   return Leave{0, app.help()};
 }

@@ -116,6 +116,14 @@ bool RunDifferences::is_same() const {
          outputs.empty() && artifacts.empty();
 }
 
+Result<RecordedRun> read_run(metadata::Queries& queries, const std::string& reference) {
+  Result<RunRow> run = queries.find_run(reference);
+  if (!run) return Failure(std::move(run).error());
+  Result<std::vector<TaskRow>> tasks = queries.tasks(run->id);
+  if (!tasks) return Failure(std::move(tasks).error());
+  return RecordedRun{.run = std::move(*run), .tasks = std::move(*tasks)};
+}
+
 RunDifferences compare_runs(const RecordedRun& a, const RecordedRun& b, WallTime now) {
   std::set<std::string> both;
   const Named states_a = states_of(a.tasks);

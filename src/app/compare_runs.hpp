@@ -35,6 +35,9 @@ struct RecordedRun {
   std::vector<metadata::TaskRow> tasks;
 };
 
+// The run that `reference` means (Queries::find_run) with its tasks.
+Result<RecordedRun> read_run(metadata::Queries& queries, const std::string& reference);
+
 RunDifferences compare_runs(const RecordedRun& a, const RecordedRun& b, WallTime now);
 
 }  // namespace mlpipe::app

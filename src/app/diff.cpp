@@ -16,14 +16,6 @@ namespace {
 
 constexpr std::size_t k_value_shown = 60;
 
-Result<RecordedRun> read_run(metadata::Queries& queries, const std::string& reference) {
-  Result<metadata::RunRow> run = queries.find_run(reference);
-  if (!run) return Failure(std::move(run).error());
-  Result<std::vector<metadata::TaskRow>> tasks = queries.tasks(run->id);
-  if (!tasks) return Failure(std::move(tasks).error());
-  return RecordedRun{.run = std::move(*run), .tasks = std::move(*tasks)};
-}
-
 // "+12.5%", or nothing where a share says nothing.
 std::string share_text(double by, double of) {
   if (of == 0 || !std::isfinite(by / of)) return "";

@@ -6,6 +6,8 @@
 
 #include "app/annotate.hpp"
 #include "app/cancel.hpp"
+#include "app/completion.hpp"
+#include "app/component_run.hpp"
 #include "app/component_show.hpp"
 #include "app/diff.hpp"
 #include "app/doctor.hpp"
@@ -18,6 +20,7 @@
 #include "app/list_runs.hpp"
 #include "app/logs.hpp"
 #include "app/print.hpp"
+#include "app/replay.hpp"
 #include "app/resume.hpp"
 #include "app/run.hpp"
 #include "app/show.hpp"
@@ -67,6 +70,12 @@ struct Dispatch {
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }
   ExitCode operator()(const ResumeCommand& command) const { return resume(command); }
+  ExitCode operator()(const ComponentRunCommand& command) const { return component_run(command, standard_console(clock)); }
+  ExitCode operator()(const CompletionCommand& command) const {
+    print(completion_script(command));
+    return ExitCode::succeeded;
+  }
+  ExitCode operator()(const ReplayCommand& command) const { return replay(command, standard_console(clock)); }
   ExitCode operator()(const CancelCommand& command) const { return cancel(command, standard_console(clock)); }
   ExitCode operator()(const GcCommand& command) const {
     return gc(command, standard_console(clock), [&command] { return connect_engine(command.engine); });

@@ -131,9 +131,9 @@ std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedI
 }
 
 // In a run that goes on from another, --from and --only say what is run again.
-runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan) {
-  runner::CachePolicy policy{.parent = command.parent};
-  if (!command.cache) policy.off_because = "--no-cache was given";
+runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan, const runner::GivenResults& given) {
+  runner::CachePolicy policy{.parent = command.parent, .given = given};
+  if (!command.cache) policy.off_because = command.replay_of.empty() ? "--no-cache was given" : "it is replayed";
   if (command.engine == EngineChoice::process) policy.off_because = "without containers nobody knows what a task depends on";
   if (command.parent.empty() || (command.from.empty() && command.only.empty())) return policy;
   policy.again.resize(plan.size());
@@ -164,7 +164,7 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
   context.digests = digests.get();
   std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(folder, digests.get());
   std::unique_ptr<runner::RunCache> cache = runner::make_run_cache(given.prepared.plan, context, record, *store, given.clock,
-                                                                   cache_policy(given.command, given.prepared.plan));
+                                                                   cache_policy(given.command, given.prepared.plan, given.given));
   engine::Run run(given.prepared.plan,
                   {.run_id = given.start.id,
                    .limits = given.prepared.limits,

@@ -11,6 +11,7 @@
 #include "mlpipe/engine/run.hpp"
 #include "mlpipe/metadata/record.hpp"
 #include "mlpipe/runner/images.hpp"
+#include "mlpipe/runner/result_cache.hpp"
 #include "mlpipe/sys/machine.hpp"
 
 // What `run` and `resume` have in common: from a pipeline that was read to the end of its run.
@@ -41,6 +42,7 @@ struct Execution {
   Reporting& reporting;
   Interruption& interruption;
   const Clock& clock;
+  runner::GivenResults given = {};  // CachePolicy::given
 };
 
 // What an earlier mlpipe left of a run.

@@ -12,6 +12,7 @@ namespace mlpipe::app {
 
 enum class EngineChoice { docker, process };
 enum class ProgressStyle { automatic, terminal, plain, json };
+enum class ProgressTarget { standard_output, standard_error };
 
 struct RunCommand {
   std::string pipeline;
@@ -27,6 +28,7 @@ struct RunCommand {
   bool quiet = false;
   std::vector<std::string> from, until, only;
   ProgressStyle progress = ProgressStyle::automatic;
+  ProgressTarget progress_to = ProgressTarget::standard_output;  // the other where an answer in JSON follows
   std::string junit;
   std::vector<std::string> component_path;
   std::chrono::milliseconds grace{10'000};
@@ -37,12 +39,21 @@ struct RunCommand {
   std::vector<std::string> labels;  // "name=value"
   std::string parent;               // the run this one goes on from; not said by users
   std::vector<std::string> again;   // of a run with a parent: tasks to run whatever the parent has of them
+  std::string replay_of;            // the run this one repeats; not said by users, as the next
+  std::string replay_task;          // the one task that is repeated, given what it was given then; empty: all of them
 };
 
 struct ResumeCommand {
   std::string run = "latest";
   bool retry_failed = false;
   RunCommand options;  // what may be said anew: parameters, selection, jobs, progress, ...
+};
+
+struct ReplayCommand {
+  std::string run = "latest";
+  std::string task;    // empty: all of them
+  RunCommand options;  // what may be said anew: root, run id, jobs, progress, ...
+  bool json = false;
 };
 
 struct CancelCommand {
@@ -166,6 +177,33 @@ struct ComponentShowCommand {
   bool json = false;
 };
 
+struct ComponentRunCommand {
+  std::string component;
+  std::vector<std::string> arguments;  // "name=text" of a parameter, "name=path" of an artifact
+  std::string output;                  // folder that gets a copy of the outputs; empty: none
+  RunCommand options;                  // root, run id, engine, progress, ...
+  bool json = false;
+};
+
+// What can be said on the command line, read off the parser itself; for shells.
+struct OptionShape {
+  std::vector<std::string> names;    // "-j", "--jobs"
+  std::string value;                 // "N", "docker|process"; empty: a flag
+  std::string help;
+};
+struct CommandShape {
+  std::string name;                  // "run", "component show"
+  std::string help;
+  std::vector<OptionShape> options;
+  std::vector<std::string> operands; // in order: "RUN", "TASK"
+};
+
+enum class Shell { bash, zsh, fish };
+struct CompletionCommand {
+  Shell shell = Shell::bash;
+  std::vector<CommandShape> commands;
+};
+
 struct FailpointsCommand {};
 
 // The command line was dealt with (help, version) or was wrong: print `text` and leave with `code`.
@@ -177,6 +215,6 @@ struct Leave {
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
                              InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
                              LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand,
-                             GcCommand>;
+                             GcCommand, ReplayCommand, ComponentRunCommand, CompletionCommand>;
 
 }  // namespace mlpipe::app

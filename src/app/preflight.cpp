@@ -122,11 +122,11 @@ spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec) {
   return warnings;
 }
 
-Result<> preflight(const plan::Plan& plan) {
+Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given) {
   std::vector<Problem> imports;
   std::vector<Problem> secrets;
   for (plan::TaskId id : plan.order()) {
-    if (!plan.selected(id)) continue;
+    if (!plan.selected(id) || given.contains(id)) continue;
     const spec::TaskSpec& task = *plan.task(id).spec;
     if (std::optional<Problem> problem = import_problem(task, plan.component(id))) {
       imports.push_back({place_of(task, plan.spec()) + problem->text, std::move(problem->hint)});

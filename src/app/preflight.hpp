@@ -1,6 +1,7 @@
 #pragma once
 
 #include "mlpipe/plan/plan.hpp"
+#include "mlpipe/runner/result_cache.hpp"
 #include "mlpipe/spec/diagnostic.hpp"
 #include "mlpipe/spec/model.hpp"
 
@@ -13,6 +14,7 @@ spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec);
 
 // That the selected tasks of `plan` find what they take from outside: imports (as above) and secrets. Else an Error that
 // lists all they do not find: invalid_input when there is an import among it, permission for secrets alone.
-Result<> preflight(const plan::Plan& plan);
+// Tasks for which there is a result in `given` take nothing.
+Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given = {});
 
 }  // namespace mlpipe::app

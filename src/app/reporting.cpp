@@ -11,9 +11,13 @@
 namespace mlpipe::app {
 namespace {
 
-ProgressStyle choose_style(ProgressStyle said) {
+int descriptor_of(ProgressTarget target) {
+  return target == ProgressTarget::standard_output ? STDOUT_FILENO : STDERR_FILENO;
+}
+
+ProgressStyle choose_style(ProgressStyle said, int descriptor) {
   if (said != ProgressStyle::automatic) return said;
-  bool live = sys::can_redraw(sys::is_terminal(STDOUT_FILENO), sys::terminal_environment());
+  bool live = sys::can_redraw(sys::is_terminal(descriptor), sys::terminal_environment());
   return live ? ProgressStyle::terminal : ProgressStyle::plain;
 }
 
@@ -21,8 +25,8 @@ ProgressStyle choose_style(ProgressStyle said) {
 
 Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const artifact::Root& root,
                      const std::string& run_id, const Clock& clock)
-    : style_(choose_style(command.progress)),
-      output_(report::make_fd_sink(STDOUT_FILENO)),
+    : style_(choose_style(command.progress, descriptor_of(command.progress_to))),
+      output_(report::make_fd_sink(descriptor_of(command.progress_to))),
       clock_(clock),
       quiet_(command.quiet) {
   std::filesystem::path run_folder = root.run(run_id);
@@ -46,7 +50,9 @@ Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const ar
     report::TerminalOptions terminal{
         .color = sys::wants_color(true, sys::terminal_environment()) ? report::Color::yes : report::Color::no,
         .glyphs = report::glyphs_of_locale(),
-        .size = [] { return sys::terminal_size(STDOUT_FILENO).value_or(sys::TerminalSize{}); }};
+        .size = [to = descriptor_of(command.progress_to)] {
+          return sys::terminal_size(to).value_or(sys::TerminalSize{});
+        }};
     all.push_back(report::make_terminal_reporter(options(), std::move(terminal)));
   } else if (style_ == ProgressStyle::json) {
     all.push_back(report::make_json_reporter(options()));

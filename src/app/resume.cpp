@@ -4,16 +4,15 @@
 
 #include "app/engine_choice.hpp"
 #include "app/leftovers.hpp"
-#include "app/pipeline_file.hpp"
 #include "app/print.hpp"
 #include "app/recorded_run.hpp"
+#include "app/replay_source.hpp"
 #include "app/root.hpp"
 #include "app/run.hpp"
 #include "app/run_folder.hpp"
 #include "app/run_options.hpp"
 #include "app/snapshot.hpp"
 #include "mlpipe/base/text.hpp"
-#include "mlpipe/spec/reader.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -21,25 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 // ---- Going on in place ------------------------------------------------------------------------------------------
-
-// The pipeline as the run read it.
-Result<spec::PipelineSpec> read_kept(const artifact::Root& root, const metadata::RunRow& row, const RunCommand& command) {
-  Result<std::vector<spec::SourceFile>> sources = kept_sources(root.run(row.id));
-  if (!sources) return within("reading the pipeline of run " + row.id, std::move(sources).error());
-  const spec::SourceFile& first = sources->front();
-  const fs::path path = first.path.empty() ? fs::path(row.spec_file) : fs::path(first.path);
-  spec::ReadPipeline read =
-      spec::read_pipeline_text(first.text, first.name, path.parent_path(),
-                               {.component_path = component_path(command.component_path), .snapshot = &*sources});
-  if (!read.spec) {
-    return fail_with_hint(ErrorCode::invalid_input,
-                          fmt::format("run {} cannot go on, for its pipeline cannot be read any more:\n{}", row.id,
-                                      spec::render(read.diagnostics, read.sources)),
-                          "start a new run; what has not changed comes from the cache");
-  }
-  read.spec->sources.front().path = path.string();
-  return std::move(*read.spec);
-}
 
 metadata::RunStart start_of(const metadata::RunRow& row) {
   return {.id = row.id,
@@ -60,14 +40,14 @@ metadata::RunStart start_of(const metadata::RunRow& row) {
 
 // The images the run began with, by their ids; those that are gone are prepared anew.
 Result<runner::PreparedImages> images_of(const std::vector<metadata::TaskRow>& tasks, const plan::Plan& plan,
-                                         runner::ContainerEngine& engine, const runner::ProgressSink& progress,
-                                         const sys::StopSignal& stop) {
+                                         const runner::GivenResults& given, runner::ContainerEngine& engine,
+                                         const runner::ProgressSink& progress, const sys::StopSignal& stop) {
   runner::PreparedImages known;
   bool complete = true;
   for (const metadata::TaskRow& task : tasks) {
     const std::optional<plan::TaskId> id = plan.find(task.path);
     const spec::ContainerSpec* container = id ? plan.component(*id).container() : nullptr;
-    if (container == nullptr || !plan.selected(*id) || known.by_key.contains(task.image)) continue;
+    if (container == nullptr || !plan.selected(*id) || given.contains(*id) || known.by_key.contains(task.image)) continue;
     if (container->build_context.empty() && !container->image.is_literal()) continue;
     Result<runner::Image> image = fail(ErrorCode::not_found, "not recorded");
     if (!task.image_id.empty()) image = engine.inspect_image(task.image_id);
@@ -129,13 +109,15 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   remove_half_written(root.run(run_id), *rows);
 
   apply_options(row->options, command);
-  command.parent = row->parent;
-  Result<spec::PipelineSpec> spec = read_kept(root, *row, command);
+  if (command.replay_of.empty()) command.parent = row->parent;  // a replay takes nothing from its own
+  Result<spec::PipelineSpec> spec = kept_pipeline(root, *row, command.component_path);
   if (!spec) return Failure(spec.error());
   Result<Prepared> prepared = prepare(command, *spec, row->arguments.as_struct(), root);
   if (!prepared) return Failure(prepared.error());
   Result<std::vector<engine::Recovered>> tasks = recovered_tasks(prepared->plan, *rows);
   if (!tasks) return Failure(tasks.error());
+  Result<runner::GivenResults> given = given_results(prepared->plan, command, root);
+  if (!given) return Failure(given.error());
 
   SystemClock clock;
   Interruption interruption;
@@ -143,7 +125,7 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   if (!engine) return report_error(engine.error(), ExitCode::environment);
   Reporting reporting(command, prepared->plan, prepared->root, run_id, clock);
   auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
-  Result<runner::PreparedImages> images = images_of(*rows, prepared->plan, **engine, preparing, interruption.stop());
+  Result<runner::PreparedImages> images = images_of(*rows, prepared->plan, *given, **engine, preparing, interruption.stop());
   if (!images) {
     reporting.finish();
     if (images.error().code != ErrorCode::cancelled) return report_error(images.error(), ExitCode::environment);
@@ -162,7 +144,8 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
                                         .start = start_of(*row),
                                         .reporting = reporting,
                                         .interruption = interruption,
-                                        .clock = clock},
+                                        .clock = clock,
+                                        .given = std::move(*given)},
                                        {.tasks = std::move(*tasks), .gpus_held = left->gpus_held()});
   left->remove_sandboxes();
   reporting.finish();

@@ -1,7 +1,6 @@
 #include "app/run.hpp"
 
 #include "app/dry_run.hpp"
-#include "app/engine_choice.hpp"
 #include "app/execution.hpp"
 #include "app/parameters.hpp"
 #include "app/pipeline_file.hpp"
@@ -11,6 +10,7 @@
 #include "app/root.hpp"
 #include "app/run_folder.hpp"
 #include "app/run_options.hpp"
+#include "app/start_run.hpp"
 #include "app/version.hpp"
 #include "mlpipe/base/sha256.hpp"
 
@@ -28,8 +28,10 @@ std::map<std::string, std::string> labels_of(const RunCommand& command) {
   return labels;
 }
 
+}  // namespace
+
 metadata::RunStart describe_start(const RunCommand& command, const spec::PipelineSpec& spec, const Prepared& prepared,
-                                  std::string run_id, const runner::EngineInfo& engine, WallTime now) {
+                                  std::string run_id, WallTime now) {
   std::error_code ignored;
   fs::path file = fs::absolute(command.pipeline, ignored);
   GitState git = git_state(file.parent_path());
@@ -39,7 +41,7 @@ metadata::RunStart describe_start(const RunCommand& command, const spec::Pipelin
           .spec_file = file.string(),
           .command_line = command.command_line,
           .mlpipe_version = k_version,
-          .engine = engine.name,
+          .engine = {},
           .host = prepared.machine.hostname,
           .git_commit = git.commit,
           .git_dirty = git.dirty,
@@ -49,8 +51,6 @@ metadata::RunStart describe_start(const RunCommand& command, const spec::Pipelin
           .labels = labels_of(command),
           .experiment = command.experiment.empty() ? spec.experiment : command.experiment};
 }
-
-}  // namespace
 
 ExitCode run(const RunCommand& command) { return run_from_parent(command, {}); }
 
@@ -89,38 +89,12 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   if (command.dry_run) return dry_run(prepared->plan, prepared->limits, command);
 
   Interruption interruption;
-  Result<std::unique_ptr<runner::ContainerEngine>> container_engine = connect_engine(command.engine);
-  if (!container_engine) return report_error(container_engine.error(), ExitCode::environment);
-  if (command.engine == EngineChoice::process) {
-    print_error("mlpipe: engine \"process\": tasks run as processes of this machine, with no container around them\n");
-  }
-  Reporting reporting(command, prepared->plan, prepared->root, *run_id, clock);
-  auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
-  Result<runner::PreparedImages> images =
-      runner::prepare_images(prepared->plan, **container_engine, preparing, interruption.stop());
-  if (!images) {
-    reporting.finish();
-    if (images.error().code == ErrorCode::cancelled) return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
-    return report_error(images.error(), ExitCode::environment);
-  }
-  Result<sys::FileLock> claimed = claim_run(prepared->root, *run_id);
-  if (!claimed) {
-    bool taken = claimed.error().code == ErrorCode::conflict;
-    return report_error(claimed.error(), taken ? ExitCode::usage : ExitCode::environment);
-  }
-  Result<ExitCode> code =
-      begin_run({.command = command,
-                 .spec = spec,
-                 .prepared = *prepared,
-                 .engine = **container_engine,
-                 .images = *images,
-                 .start = describe_start(command, spec, *prepared, *run_id, (*container_engine)->info(), now),
-                 .reporting = reporting,
-                 .interruption = interruption,
-                 .clock = clock});
-  reporting.finish();
-  if (!code) return report_error(code.error(), ExitCode::environment);
-  return *code;
+  return start_run({.command = command,
+                    .spec = spec,
+                    .prepared = *prepared,
+                    .start = describe_start(command, spec, *prepared, *run_id, now),
+                    .images = preparing_images(prepared->plan)},
+                   interruption, clock);
 }
 
 }  // namespace mlpipe::app

@@ -58,6 +58,8 @@ Value options_value(const RunCommand& command) {
   if (!command.from.empty()) options.emplace("from", list_of(command.from));
   if (!command.until.empty()) options.emplace("until", list_of(command.until));
   if (!command.only.empty()) options.emplace("only", list_of(command.only));
+  if (!command.replay_of.empty()) options.emplace("replay_of", command.replay_of);
+  if (!command.replay_task.empty()) options.emplace("replay_task", command.replay_task);
   if (!command.component_path.empty()) options.emplace("component_path", list_of(command.component_path));
   return options;
 }
@@ -69,6 +71,8 @@ void apply_options(const Value& options, RunCommand& command) {
   command.keep_going = options.bool_or("keep_going", command.keep_going);
   command.cache = options.bool_or("cache", command.cache);
   command.grace = std::chrono::milliseconds(options.integer_or("grace_ms", command.grace.count()));
+  command.replay_of = options.text_or("replay_of", "");
+  command.replay_task = options.text_or("replay_task", "");
   read_list(options, "from", command.from);
   read_list(options, "until", command.until);
   read_list(options, "only", command.only);

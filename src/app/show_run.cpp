@@ -50,7 +50,12 @@ std::string header_text(const RunRow& run, const Console& console) {
   add("labels", labels);
   add("experiment", run.experiment);
   add("note", run.note);
-  add("goes on", run.parent.empty() ? "" : "from " + run.parent);
+  const std::string replayed = run.options.text_or("replay_task", "");
+  if (!run.options.text_or("replay_of", "").empty()) {
+    add("replay", fmt::format("of {}{}", run.parent, replayed.empty() ? "" : ", task " + replayed));
+  } else {
+    add("goes on", run.parent.empty() ? "" : "from " + run.parent);
+  }
   return table.render(console.color);
 }
 

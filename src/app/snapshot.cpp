@@ -1,6 +1,8 @@
 #include "app/snapshot.hpp"
 
+#include "app/pipeline_file.hpp"
 #include "mlpipe/base/value.hpp"
+#include "mlpipe/spec/reader.hpp"
 #include "mlpipe/sys/file.hpp"
 
 namespace mlpipe::app {
@@ -39,6 +41,29 @@ Result<std::vector<spec::SourceFile>> kept_sources(const std::filesystem::path& 
     sources.push_back({.name = each.text_or("name", ""), .text = each.text_or("text", ""), .path = each.text_or("path", "")});
   }
   return sources;
+}
+
+Result<spec::PipelineSpec> kept_pipeline(const artifact::Root& root, const metadata::RunRow& row,
+                                         const std::vector<std::string>& components) {
+  Result<std::vector<spec::SourceFile>> sources = kept_sources(root.run(row.id));
+  if (!sources) {
+    Error error = std::move(sources).error();
+    if (error.code == ErrorCode::not_found) error.hint = "the run's folder is not whole any more; start a new run";
+    return within("reading the pipeline of run " + row.id, std::move(error));
+  }
+  const spec::SourceFile& first = sources->front();
+  const std::filesystem::path path = first.path.empty() ? row.spec_file : first.path;
+  spec::ReadPipeline read =
+      spec::read_pipeline_text(first.text, first.name, path.parent_path(),
+                               {.component_path = component_path(components), .snapshot = &*sources});
+  if (!read.spec) {
+    return fail_with_hint(ErrorCode::invalid_input,
+                          fmt::format("the pipeline of run {} cannot be read any more:\n{}", row.id,
+                                      spec::render(read.diagnostics, read.sources)),
+                          "start a new run; what has not changed comes from the cache");
+  }
+  read.spec->sources.front().path = path.string();
+  return std::move(*read.spec);
 }
 
 }  // namespace mlpipe::app

@@ -121,11 +121,40 @@ Result<Prepared> find_or_pull(const Wanted& wanted, ContainerEngine& engine, con
   return Prepared{wanted.key, std::move(*image)};
 }
 
-}  // namespace
+Result<Prepared> restore(const Wanted& wanted, const PinnedImage& pin, ContainerEngine& engine, const ProgressSink& progress,
+                         const sys::StopSignal& stop) {
+  Result<Image> image = engine.inspect_image(pin.id);
+  if (!image && image.error().code != ErrorCode::not_found) return Failure(image.error());
+  if (image) {
+    image->digest = pin.digest;
+    return Prepared{wanted.key, std::move(*image)};
+  }
+  const std::string gone = fmt::format("image {} as the run had it ({}) is gone", wanted.key, pin.id);
+  std::string what = "pulling " + pin.digest;
+  if (!pin.digest.empty()) {
+    progress(what);
+    image = engine.pull_image(pin.digest, progress, stop);
+  } else if (!wanted.build_context.empty()) {
+    what = "building it anew from " + wanted.build_context.string();
+    Result<Prepared> built = build(wanted, engine, progress, stop);
+    image = built ? Result<Image>(std::move(built->image)) : Failure(built.error());
+  } else {
+    return fail_with_hint(ErrorCode::not_found, gone + ", and it came from no registry",
+                          "bring it back (`docker load`), or start a new run with what there is now");
+  }
+  if (!image) return within(fmt::format("{}: {}", gone, what), image.error());
+  if (image->id != pin.id) {
+    return fail_with_hint(ErrorCode::not_found, fmt::format("{}, and {} gives another one, {}", gone, what, image->id),
+                          "bring it back (`docker load`), or start a new run with what there is now");
+  }
+  return Prepared{wanted.key, std::move(*image)};
+}
 
-Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
-                                      const sys::StopSignal& stop) {
-  const std::vector<Wanted> wanted = wanted_images(plan);
+using PrepareOne = std::function<Result<Prepared>(const Wanted&, const ProgressSink&)>;
+
+// Several at a time; all that fail are told of together.
+Result<PreparedImages> prepare_all(const std::vector<Wanted>& wanted, const PrepareOne& prepare_one,
+                                   const ProgressSink& progress, const sys::StopSignal& stop) {
   std::vector<Result<Prepared>> prepared(wanted.size(), fail(ErrorCode::cancelled, "not prepared"));
   std::atomic<std::size_t> next{0};
   std::mutex progress_mutex;
@@ -135,8 +164,7 @@ Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& e
   };
   auto work = [&] {
     for (std::size_t i = next++; i < wanted.size() && !stop.requested(); i = next++) {
-      prepared[i] = wanted[i].build_context.empty() ? find_or_pull(wanted[i], engine, one_at_a_time, stop)
-                                                    : build(wanted[i], engine, one_at_a_time, stop);
+      prepared[i] = prepare_one(wanted[i], one_at_a_time);
     }
   };
   {
@@ -163,6 +191,26 @@ Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& e
     if (all.hint.empty()) all.hint = errors[i].hint;
   }
   return Failure(std::move(all));
+}
+
+}  // namespace
+
+Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
+                                      const sys::StopSignal& stop) {
+  const auto prepare_one = [&](const Wanted& wanted, const ProgressSink& sink) {
+    return wanted.build_context.empty() ? find_or_pull(wanted, engine, sink, stop) : build(wanted, engine, sink, stop);
+  };
+  return prepare_all(wanted_images(plan), prepare_one, progress, stop);
+}
+
+Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
+                                      ContainerEngine& engine, const ProgressSink& progress, const sys::StopSignal& stop) {
+  std::vector<Wanted> wanted = wanted_images(plan);
+  std::erase_if(wanted, [&](const Wanted& image) { return !pins.contains(image.key); });
+  const auto restore_one = [&](const Wanted& image, const ProgressSink& sink) {
+    return restore(image, pins.at(image.key), engine, sink, stop);
+  };
+  return prepare_all(wanted, restore_one, progress, stop);
 }
 
 }  // namespace mlpipe::runner

@@ -22,4 +22,15 @@ struct PreparedImages {
 Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop);
 
+// An image as an earlier run had it.
+struct PinnedImage {
+  std::string id;
+  std::string digest;  // empty: it came from no registry
+};
+
+// The same images as an earlier run had: those in `pins`, by the key they have in PreparedImages, and no others. One that
+// is gone is pulled by its digest, or built anew; it is an Error when that gives another image, or cannot be done.
+Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
+                                      ContainerEngine& engine, const ProgressSink& progress, const sys::StopSignal& stop);
+
 }  // namespace mlpipe::runner

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,11 +14,15 @@
 
 namespace mlpipe::runner {
 
+// Hits, by their tasks.
+using GivenResults = std::map<engine::TaskId, engine::CacheAnswer>;
+
 // What the command line says of the cache.
 struct CachePolicy {
   std::string off_because;  // why no task may use a result of another run; empty: it may
   std::string parent;       // but those of this run count for every task; empty: there is none
   std::vector<bool> again;  // by task: to run whatever is known; empty: none of them
+  GivenResults given = {};  // tasks that do not run, and what stands for their results; whatever else is said
 };
 
 // The results of earlier runs on one root, as the record knows and the tree holds them. Who makes a result holds a lock

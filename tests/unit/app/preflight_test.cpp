@@ -45,6 +45,13 @@ TEST_F(Preflight, AnImportThatIsNotThereIsTheUsersMistakeWithItsPlace) {
   EXPECT_EQ(error.hint, "a relative path is taken from the folder of the pipeline file");
 }
 
+TEST_F(Preflight, ATaskWhoseResultIsGivenTakesNothing) {
+  Result<plan::Plan> plan = plan::make_plan(spec("  raw: {import: {uri: table.csv}}\n"), {});
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(preflight(*plan));
+  EXPECT_TRUE(preflight(*plan, {{plan::TaskId{0}, {}}}));
+}
+
 TEST_F(Preflight, FilesAndFoldersAreFine) {
   folder_.write("data/table.csv", "1");
   EXPECT_EQ(refused("  a: {import: {uri: data/table.csv}}\n  b: {import: {uri: data/}}\n").message, "");

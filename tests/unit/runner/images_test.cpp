@@ -41,6 +41,12 @@ class ImagesTest : public ::testing::Test {
     return prepare_images(plan_, engine_, [this](std::string_view line) { lines_.emplace_back(line); }, stop_);
   }
 
+  Result<PreparedImages> restore(const std::map<std::string, PinnedImage>& pins) {
+    if (spec_.components.empty()) spec_ = pipeline_.build();
+    plan_ = plan::make_plan(spec_, {}).value();
+    return restore_images(plan_, pins, engine_, [](std::string_view) {}, stop_);
+  }
+
   test::FakeContainerEngine engine_;
   test::PipelineBuilder pipeline_;
   spec::PipelineSpec spec_;
@@ -99,6 +105,54 @@ TEST_F(ImagesTest, ANewBaseImageMeansANewBuild) {
   engine_.images["there:1"].id = "sha256:newer";
   ASSERT_TRUE(prepare());
   EXPECT_EQ(engine_.built.size(), 2U);
+}
+
+TEST_F(ImagesTest, ImagesAreRestoredByTheirIds) {
+  engine_.images["sha256:old"] = Image{.id = "sha256:old"};
+  pipeline_.task("a").component(add(image_component("c", "there:1")));
+  pipeline_.task("b").component(add(image_component("d", "other:1")));
+  Result<PreparedImages> images = restore({{"there:1", {.id = "sha256:old", .digest = "there@sha256:d1"}}});
+  ASSERT_TRUE(images) << images.error().message;
+  ASSERT_EQ(images->by_key.size(), 1U);
+  EXPECT_EQ(images->by_key.at("there:1").id, "sha256:old");
+  EXPECT_EQ(images->by_key.at("there:1").digest, "there@sha256:d1");
+  EXPECT_EQ(images->tags.at("there:1"), "there:1");
+  EXPECT_THAT(engine_.pulled, IsEmpty());
+}
+
+TEST_F(ImagesTest, AnImageThatIsGoneIsPulledByItsDigest) {
+  pipeline_.task("a").component(add(image_component("c", "far:1")));
+  Result<PreparedImages> images = restore({{"far:1", {.id = "sha256:far@sha256:d1", .digest = "far@sha256:d1"}}});
+  ASSERT_TRUE(images) << images.error().message;
+  EXPECT_THAT(engine_.pulled, ElementsAre("far@sha256:d1"));
+  EXPECT_EQ(images->by_key.at("far:1").id, "sha256:far@sha256:d1");
+}
+
+TEST_F(ImagesTest, AnotherImageThanTheOneThatIsGoneIsRefused) {
+  pipeline_.task("a").component(add(image_component("c", "far:1")));
+  pipeline_.task("b").component(add(image_component("d", "local:1")));
+  Result<PreparedImages> images = restore({{"far:1", {.id = "sha256:before", .digest = "far@sha256:d1"}},
+                                           {"local:1", {.id = "sha256:local", .digest = ""}}});
+  ASSERT_FALSE(images);
+  EXPECT_THAT(images.error().message,
+              HasSubstr("image far:1 as the run had it (sha256:before) is gone, and pulling far@sha256:d1 gives another one"));
+  EXPECT_THAT(images.error().message,
+              HasSubstr("image local:1 as the run had it (sha256:local) is gone, and it came from no registry"));
+}
+
+TEST_F(ImagesTest, ABuiltImageThatIsGoneIsBuiltAnewAndMustComeOutTheSame) {
+  test::TempDir folder;
+  folder.write("Dockerfile", "FROM there:1\n");
+  pipeline_.task("a").component(add(built_component("c", folder.path())));
+  const std::string key = folder.path().string();
+  ASSERT_TRUE(prepare());
+  const std::string tag = engine_.built.front();
+  engine_.images.erase(tag);
+  ASSERT_TRUE(restore({{key, {.id = "sha256:" + tag, .digest = ""}}}));
+  EXPECT_EQ(engine_.built.size(), 2U);
+  Result<PreparedImages> other = restore({{key, {.id = "sha256:other", .digest = ""}}});
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("building it anew from " + key + " gives another one"));
 }
 
 TEST_F(ImagesTest, AnInterruptEndsThePreparation) {

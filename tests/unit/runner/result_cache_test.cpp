@@ -249,6 +249,20 @@ TEST_F(ResultCacheTest, ALockWhoseHolderDiedIsFree) {
   EXPECT_EQ(begin("r3").cache->claim(plan::TaskId{0}, number(1)).kind, Kind::miss);
 }
 
+TEST_F(ResultCacheTest, AGivenResultCountsWhateverElseIsSaid) {
+  CachePolicy policy{.off_because = "it is replayed", .parent = {}, .again = {}, .given = {}};
+  CacheAnswer& given = policy.given[plan::TaskId{0}];
+  given.kind = Kind::hit;
+  given.from_run = "r0";
+  given.outputs.artifacts["o"] = test::make_artifact("o", "system.Dataset", "/elsewhere/o/data");
+  OneRun& run = begin("r1", std::move(policy), "sha256:unknown");
+  const CacheAnswer answer = run.cache->look_up(plan::TaskId{0}, {});
+  EXPECT_EQ(answer.kind, Kind::hit);
+  EXPECT_EQ(answer.from_run, "r0");
+  EXPECT_EQ(answer.outputs.artifacts.at("o").uri, "/elsewhere/o/data");
+  EXPECT_EQ(run.cache->look_up(plan::TaskId{1}, number(1)).kind, Kind::miss);
+}
+
 TEST_F(ResultCacheTest, DiscardedArtifactsAreGone) {
   OneRun& run = begin("r1");
   make(run, 1);

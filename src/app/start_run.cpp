@@ -1,0 +1,50 @@
+#include "app/start_run.hpp"
+
+#include "app/engine_choice.hpp"
+#include "app/print.hpp"
+#include "app/run_folder.hpp"
+
+namespace mlpipe::app {
+
+ImageMaker preparing_images(const plan::Plan& plan) {
+  return [&plan](runner::ContainerEngine& engine, const runner::ProgressSink& progress, const sys::StopSignal& stop) {
+    return runner::prepare_images(plan, engine, progress, stop);
+  };
+}
+
+ExitCode start_run(NewRun run, Interruption& interruption, const Clock& clock) {
+  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(run.command.engine);
+  if (!engine) return report_error(engine.error(), ExitCode::environment);
+  run.start.engine = (*engine)->info().name;
+  if (run.command.engine == EngineChoice::process) {
+    print_error("mlpipe: engine \"process\": tasks run as processes of this machine, with no container around them\n");
+  }
+  Reporting reporting(run.command, run.prepared.plan, run.prepared.root, run.start.id, clock);
+  auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
+  Result<runner::PreparedImages> images = run.images(**engine, preparing, interruption.stop());
+  if (!images) {
+    reporting.finish();
+    if (images.error().code == ErrorCode::cancelled) return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
+    return report_error(images.error(), ExitCode::environment);
+  }
+  Result<sys::FileLock> claimed = claim_run(run.prepared.root, run.start.id);
+  if (!claimed) {
+    bool taken = claimed.error().code == ErrorCode::conflict;
+    return report_error(claimed.error(), taken ? ExitCode::usage : ExitCode::environment);
+  }
+  Result<ExitCode> code = begin_run({.command = run.command,
+                                     .spec = run.spec,
+                                     .prepared = run.prepared,
+                                     .engine = **engine,
+                                     .images = *images,
+                                     .start = std::move(run.start),
+                                     .reporting = reporting,
+                                     .interruption = interruption,
+                                     .clock = clock,
+                                     .given = std::move(run.given)});
+  reporting.finish();
+  if (!code) return report_error(code.error(), ExitCode::environment);
+  return *code;
+}
+
+}  // namespace mlpipe::app
