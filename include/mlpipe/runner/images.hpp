@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,15 @@ struct PreparedImages {
 // a time. Images named by a parameter are left to the attempts.
 Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop);
+
+struct FoundImages {
+  std::map<std::string, Image> by_key;        // RunContext::images
+  std::map<std::string, std::string> absent;  // key -> why its id is not known
+  std::set<std::string> pulled_anew;          // keys of those that are there, but would be pulled before they are used
+};
+
+// Which of these images the engine has now; none is pulled or built. What those that are built would be made of is read.
+// Null: no engine answers.
+FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine);
 
 }  // namespace mlpipe::runner
