@@ -52,6 +52,8 @@ void add_run_options(CLI::App& app, RunCommand& run) {
   app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
   app.add_option("--experiment", run.experiment, "Name that groups runs")->type_name("NAME");
   app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  app.add_flag("--dry-run", run.dry_run, "Say what would become of each task and why, and run nothing");
+  app.add_flag("--json", run.json, "With --dry-run: print JSON");
   app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
   add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
   refuse_empty(app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE"));
@@ -77,8 +79,6 @@ void add_run(CLI::App& root, RunCommand& run) {
   add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
   add_run_options(app, run);
   app.add_flag("--resume", run.resume, "Go on with this pipeline's interrupted run, if there is one");
-  app.add_flag("--dry-run", run.dry_run, "Say what would run, and run nothing");
-  app.add_flag("--json", run.json, "With --dry-run: print JSON");
 }
 
 void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel) {

@@ -11,6 +11,7 @@
 #include "mlpipe/engine/run.hpp"
 #include "mlpipe/metadata/record.hpp"
 #include "mlpipe/runner/images.hpp"
+#include "mlpipe/runner/result_cache.hpp"
 #include "mlpipe/sys/machine.hpp"
 
 // What `run` and `resume` have in common: from a pipeline that was read to the end of its run.
@@ -29,6 +30,9 @@ struct Prepared {
 // fit are told here.
 Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& spec, Value::Struct arguments,
                          artifact::Root root);
+
+// What the command says of results of earlier runs. In a run that goes on from another, --from and --only say what is run again.
+runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan);
 
 // A run that may begin: its folder is there and its lock is held. Borrows all but `start`.
 struct Execution {
