@@ -71,6 +71,8 @@ void add_run_options(CLI::App& app, RunCommand& run) {
   app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
   app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
   app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  app.add_flag("--dry-run", run.dry_run, "Say what would become of each task and why, and run nothing");
+  app.add_flag("--json", run.json, "With --dry-run: print JSON");
   add_manner(app, run);
   add_component_path(app, run.component_path);
 }
@@ -85,8 +87,6 @@ void add_run(CLI::App& root, RunCommand& run) {
   add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
   add_run_options(app, run);
   app.add_flag("--resume", run.resume, "Go on with this pipeline's interrupted run, if there is one");
-  app.add_flag("--dry-run", run.dry_run, "Say what would run, and run nothing");
-  app.add_flag("--json", run.json, "With --dry-run: print JSON");
 }
 
 void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel) {

@@ -1,13 +1,16 @@
 #pragma once
 
-#include "app/exit_code.hpp"
-#include "app/options.hpp"
-#include "mlpipe/engine/run.hpp"
-#include "mlpipe/plan/plan.hpp"
+#include "app/console.hpp"
+#include "app/forecast.hpp"
 
 namespace mlpipe::app {
 
-// `mlpipe run --dry-run`: says what would run, in which order and with which inputs. Starts and writes nothing.
-ExitCode dry_run(const plan::Plan& plan, const engine::Limits& limits, const RunCommand& command);
+// `--dry-run`: says of each task what would become of it and why, how long that takes, and what all of it takes; as a table,
+// or as JSON (docs/json.md). Starts and writes nothing.
+ExitCode dry_run(const RunInMind& run, const Interruption& interruption, const Console& console);
+
+// What it prints, apart for tests.
+std::string forecast_text(const RunInMind& run, const Forecast& forecast, const Console& console);
+Value forecast_value(const RunInMind& run, const Forecast& forecast);
 
 }  // namespace mlpipe::app

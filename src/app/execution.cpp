@@ -130,7 +130,8 @@ std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedI
   return list;
 }
 
-// In a run that goes on from another, --from and --only say what is run again.
+}  // namespace
+
 runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan, const runner::GivenResults& given) {
   runner::CachePolicy policy{.parent = command.parent, .given = given};
   if (!command.cache) policy.off_because = command.replay_of.empty() ? "--no-cache was given" : "it is replayed";
@@ -146,6 +147,8 @@ runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& pl
   }
   return policy;
 }
+
+namespace {
 
 // From a record that knows of the run to the run's end.
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {

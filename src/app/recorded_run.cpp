@@ -79,10 +79,10 @@ bool goes_on(const RunRow& run) { return run.state == engine::RunState::running 
 
 }  // namespace
 
-Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root) {
+Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root, Trace trace) {
   const artifact::Root tree(root);
-  return metadata::open_queries(tree.database(),
-                                [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
+  const auto open = trace == Trace::none ? metadata::open_queries_without_trace : metadata::open_queries;
+  return open(tree.database(), [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
 }
 
 Result<const TaskRow*> find_task(const RunRow& run, const std::vector<TaskRow>& tasks, const std::string& path) {

@@ -13,8 +13,11 @@
 // What the listing commands share about recorded runs.
 namespace mlpipe::app {
 
+// May reading leave files in the root, and bring an older record up to date? (metadata::open_queries_without_trace)
+enum class Trace { may_stay, none };
+
 // The record of the root at `root`, an absolute path.
-Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root);
+Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root, Trace trace = Trace::may_stay);
 
 // The task at `path`; not_found with the nearest name.
 Result<const metadata::TaskRow*> find_task(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/dry_run.hpp"
 #include "app/engine_choice.hpp"
 #include "app/leftovers.hpp"
 #include "app/print.hpp"
@@ -20,6 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // ---- Going on in place ------------------------------------------------------------------------------------------
+
+// What was said when the run was begun counts, not what is said now.
+void go_on_as_begun(const metadata::RunRow& row, RunCommand& command) {
+  apply_options(row.options, command);
+  if (command.replay_of.empty()) command.parent = row.parent;  // a replay takes nothing from its own
+}
 
 metadata::RunStart start_of(const metadata::RunRow& row) {
   return {.id = row.id,
@@ -108,8 +115,7 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   queries->reset();
   remove_half_written(root.run(run_id), *rows);
 
-  apply_options(row->options, command);
-  if (command.replay_of.empty()) command.parent = row->parent;  // a replay takes nothing from its own
+  go_on_as_begun(*row, command);
   Result<spec::PipelineSpec> spec = kept_pipeline(root, *row, command.component_path);
   if (!spec) return Failure(spec.error());
   Result<Prepared> prepared = prepare(command, *spec, row->arguments.as_struct(), root);
@@ -152,6 +158,42 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   return code;
 }
 
+// The images that the record says the run began with.
+std::map<std::string, runner::Image> recorded_images(const std::vector<metadata::TaskRow>& tasks) {
+  std::map<std::string, runner::Image> images;
+  for (const metadata::TaskRow& task : tasks) {
+    if (!task.image_id.empty()) images.try_emplace(task.image, runner::Image{.id = task.image_id, .digest = task.image_digest});
+  }
+  return images;
+}
+
+// What go_on() would do. Nobody holds the run's lock meanwhile, so it may be gone on with before this is told.
+Result<ExitCode> foresee_going_on(RunCommand command, const artifact::Root& root, const metadata::RunRow& row,
+                                  metadata::Queries& queries) {
+  Result<std::vector<metadata::TaskRow>> rows = queries.tasks(row.id);
+  if (!rows) return Failure(rows.error());
+  go_on_as_begun(row, command);
+  Result<spec::PipelineSpec> spec = kept_pipeline(root, row, command.component_path);
+  if (!spec) return Failure(spec.error());
+  Result<Prepared> prepared = prepare(command, *spec, row.arguments.as_struct(), root);
+  if (!prepared) return Failure(prepared.error());
+  Result<std::vector<engine::Recovered>> tasks = recovered_tasks(prepared->plan, *rows);
+  if (!tasks) return Failure(tasks.error());
+  Result<runner::GivenResults> given = given_results(prepared->plan, command, root);
+  if (!given) return Failure(given.error());
+  const SystemClock clock;
+  const Interruption interruption;
+  return dry_run({.command = command,
+                  .prepared = *prepared,
+                  .clock = clock,
+                  .stop = interruption.stop(),
+                  .run_id = row.id,
+                  .recovered = std::move(*tasks),
+                  .images = recorded_images(*rows),
+                  .given = std::move(*given)},
+                 interruption, standard_console(clock));
+}
+
 // ---- A new run that goes on from one that ended -----------------------------------------------------------------
 
 bool says_what_to_run(const ResumeCommand& command) {
@@ -183,15 +225,22 @@ std::string what_may_be_said(const metadata::RunRow& run) {
       run.id);
 }
 
+Failure already_run(const metadata::RunRow& run) {
+  return fail_with_hint(ErrorCode::conflict, fmt::format("run {} is being run", run.id),
+                        fmt::format("nothing to resume; watch it with `mlpipe logs -f {}`", run.id));
+}
+
 Result<ExitCode> resume_run(const ResumeCommand& command) {
   if (Result<> good = check_options(command.options); !good) return Failure(good.error());
   Result<fs::path> path = resolve_root(command.options.root);
   if (!path) return Failure(path.error());
   const artifact::Root root(std::move(*path));
-  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path(), trace_of(command.options));
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> row = (*queries)->find_run(command.run);
   if (!row) return Failure(row.error());
+  const bool is_foreseen = command.options.dry_run && row->interrupted && !says_what_to_run(command);
+  if (is_foreseen) return foresee_going_on(command.options, root, *row, **queries);
   queries->reset();
 
   if (row->state == engine::RunState::running) {
@@ -201,6 +250,7 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
                                         row->id),
                             fmt::format("`mlpipe resume {}` first, or start a new run", row->id));
     }
+    if (command.options.dry_run) return already_run(*row);
     return go_on(command.options, root, row->id);
   }
   if (!says_what_to_run(command)) {
@@ -225,8 +275,8 @@ ExitCode resume(const ResumeCommand& command) {
 }
 
 Result<std::optional<metadata::RunRow>> find_interrupted(const fs::path& root, const std::string& run_id,
-                                                         const std::string& pipeline) {
-  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root);
+                                                         const std::string& pipeline, Trace trace) {
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root, trace);
   if (!queries && queries.error().code == ErrorCode::not_found) return std::optional<metadata::RunRow>();
   if (!queries) return Failure(queries.error());
   Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);

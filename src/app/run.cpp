@@ -62,7 +62,7 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   Result<fs::path> root = resolve_root(command.root, spec.pipeline_root, fs::path(command.pipeline).parent_path());
   if (!root) return report_error(root.error());
   if (command.resume) {
-    Result<std::optional<metadata::RunRow>> interrupted = find_interrupted(*root, command.run_id, spec.name);
+    Result<std::optional<metadata::RunRow>> interrupted = find_interrupted(*root, command.run_id, spec.name, trace_of(command));
     if (!interrupted) return report_error(interrupted.error());
     if (*interrupted) {
       ResumeCommand going_on{.run = (*interrupted)->id, .options = command};
@@ -86,9 +86,11 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   WallTime now = clock.wall();
   Result<std::string> run_id = choose_run_id(command.run_id, spec.name, now);
   if (!run_id) return report_error(run_id.error());
-  if (command.dry_run) return dry_run(prepared->plan, prepared->limits, command);
-
   Interruption interruption;
+  if (command.dry_run) {
+    return dry_run({.command = command, .prepared = *prepared, .clock = clock, .stop = interruption.stop(), .run_id = *run_id},
+                   interruption, standard_console(clock));
+  }
   return start_run({.command = command,
                     .spec = spec,
                     .prepared = *prepared,

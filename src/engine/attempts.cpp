@@ -52,7 +52,7 @@ void Run::Impl::start(TaskId id) {
 
 Result<TaskData> Run::Impl::inputs_of(TaskId id) const {
   if (spec_of(id).arguments.empty()) return TaskData{};
-  return resolve_inputs(self, id);
+  return resolve_inputs(values_of(self), id);
 }
 
 std::uint64_t Run::Impl::memory_of(TaskId id) const {

@@ -11,13 +11,13 @@ struct Output {
   const Artifact* artifact = nullptr;
 };
 
-Result<TaskId> find_task(const Run& run, std::string_view name) {
-  if (std::optional<TaskId> task = run.plan().find(name)) return *task;
+Result<TaskId> find_task(const ValueSource& values, std::string_view name) {
+  if (std::optional<TaskId> task = values.plan.find(name)) return *task;
   return fail(ErrorCode::not_found, "there is no task '{}'", name);
 }
 
-Output output_of(const Run& run, TaskId task, std::string_view name) {
-  const TaskData* outputs = run.outputs(task);
+Output output_of(const ValueSource& values, TaskId task, std::string_view name) {
+  const TaskData* outputs = values.outputs(task);
   if (outputs == nullptr) return {};
   Output output;
   if (auto found = outputs->parameters.find(name); found != outputs->parameters.end())
@@ -26,13 +26,13 @@ Output output_of(const Run& run, TaskId task, std::string_view name) {
   return output;
 }
 
-Failure no_such_output(const Run& run, TaskId task, std::string_view output) {
-  const std::string_view name = run.plan().task(task).path();
-  if (run.state(task) == TaskState::succeeded) {
+Failure no_such_output(const ValueSource& values, TaskId task, std::string_view output) {
+  const std::string_view name = values.plan.task(task).path();
+  if (values.state(task) == TaskState::succeeded) {
     return fail(ErrorCode::not_found, "task '{}' succeeded, but gave no output '{}'", name, output);
   }
   return fail(ErrorCode::not_found, "output '{}' of task '{}' does not exist: the task is {}", output, name,
-              to_string(run.state(task)));
+              to_string(values.state(task)));
 }
 
 Result<Value> of_artifact(const Artifact& artifact, const spec::Reference& reference) {
@@ -45,34 +45,34 @@ Result<Value> of_artifact(const Artifact& artifact, const spec::Reference& refer
   return fail(ErrorCode::invalid_input, "{} is an artifact: say .uri or .path after it", to_string(reference));
 }
 
-Result<Value> of_task(const Run& run, const spec::Reference& reference) {
+Result<Value> of_task(const ValueSource& values, const spec::Reference& reference) {
   if (reference.path.size() < 4 || reference.path[2] != "outputs") {
     return fail(ErrorCode::invalid_input, "{}: it should read tasks.<task>.outputs.<output>", to_string(reference));
   }
-  Result<TaskId> task = find_task(run, reference.path[1]);
+  Result<TaskId> task = find_task(values, reference.path[1]);
   if (!task) return Failure(std::move(task).error());
-  const Output output = output_of(run, *task, reference.path[3]);
+  const Output output = output_of(values, *task, reference.path[3]);
   if (output.parameter != nullptr && reference.path.size() == 4) return *output.parameter;
   if (output.parameter != nullptr) {
     return fail(ErrorCode::invalid_input, "{}: '{}' is a parameter, not an artifact", to_string(reference),
                 reference.path[3]);
   }
   if (output.artifact != nullptr) return of_artifact(*output.artifact, reference);
-  return no_such_output(run, *task, reference.path[3]);
+  return no_such_output(values, *task, reference.path[3]);
 }
 
-Result<Value> of_run(const Run& run, const spec::Reference& reference) {
-  if (reference.path.size() == 2 && reference.path[1] == "id") return Value(run.options().run_id);
-  if (reference.path.size() == 2 && reference.path[1] == "root") return Value(run.options().run_root);
+Result<Value> of_run(const ValueSource& values, const spec::Reference& reference) {
+  if (reference.path.size() == 2 && reference.path[1] == "id") return Value(values.options.run_id);
+  if (reference.path.size() == 2 && reference.path[1] == "root") return Value(values.options.run_root);
   return fail(ErrorCode::not_found, "{}: of the run there are run.id and run.root", to_string(reference));
 }
 
-Result<Value> look_up(const Run& run, const spec::Reference& reference) {
+Result<Value> look_up(const ValueSource& values, const spec::Reference& reference) {
   const std::string_view root = reference.path.empty() ? std::string_view() : std::string_view(reference.path[0]);
-  if (root == "tasks") return of_task(run, reference);
-  if (root == "run") return of_run(run, reference);
+  if (root == "tasks") return of_task(values, reference);
+  if (root == "run") return of_run(values, reference);
   if (root == "parameters" && reference.path.size() >= 2) {
-    const Value::Struct& arguments = run.plan().arguments();
+    const Value::Struct& arguments = values.plan.arguments();
     auto found = arguments.find(reference.path[1]);
     if (found != arguments.end()) return found->second;
     return fail(ErrorCode::not_found, "parameter '{}' was not given", reference.path[1]);
@@ -83,8 +83,8 @@ Result<Value> look_up(const Run& run, const spec::Reference& reference) {
 // Resolves the bindings of one task, one by one, into its TaskData.
 class Resolver final {
  public:
-  Resolver(const Run& run, TaskId task)
-      : run_(run), spec_(*run.plan().task(task).spec), interface_(run.plan().component(task).interface) {}
+  Resolver(const ValueSource& values, TaskId task)
+      : values_(values), spec_(*values.plan.task(task).spec), interface_(values.plan.component(task).interface) {}
 
   Result<TaskData> resolve() {
     for (const spec::Argument& argument : spec_.arguments) {
@@ -98,24 +98,24 @@ class Resolver final {
   Result<> add(const std::string& input, const Value& value) { return add_parameter(input, value); }
 
   Result<> add(const std::string& input, const spec::PipelineInput& binding) {
-    const Value::Struct& arguments = run_.plan().arguments();
+    const Value::Struct& arguments = values_.plan.arguments();
     auto found = arguments.find(binding.name);
     if (found != arguments.end() && !found->second.is_null()) return add_parameter(input, found->second);
     return leave_out(input, fail(ErrorCode::not_found, "the pipeline's parameter '{}' was not given", binding.name));
   }
 
   Result<> add(const std::string& input, const spec::TaskOutput& binding) {
-    Result<TaskId> task = find_task(run_, binding.task);
+    Result<TaskId> task = find_task(values_, binding.task);
     if (!task) return Failure(std::move(task).error());
-    const Output output = output_of(run_, *task, binding.output);
+    const Output output = output_of(values_, *task, binding.output);
     if (output.parameter != nullptr) return add_parameter(input, *output.parameter);
     if (output.artifact != nullptr) return add_artifact(input, *output.artifact);
-    return leave_out(input, no_such_output(run_, *task, binding.output));
+    return leave_out(input, no_such_output(values_, *task, binding.output));
   }
 
   Result<> add(const std::string& input, const spec::Template& text) {
     Result<Value> value =
-        spec::evaluate(text, [this](const spec::Reference& reference) { return look_up(run_, reference); });
+        spec::evaluate(text, [this](const spec::Reference& reference) { return look_up(values_, reference); });
     if (!value) return Failure(std::move(value).error());
     return add_parameter(input, *value);
   }
@@ -149,7 +149,7 @@ class Resolver final {
     return reason;
   }
 
-  const Run& run_;
+  const ValueSource& values_;
   const spec::TaskSpec& spec_;
   const spec::Interface& interface_;
   TaskData data_;
@@ -157,12 +157,19 @@ class Resolver final {
 
 }  // namespace
 
-Result<TaskData> resolve_inputs(const Run& run, TaskId task) { return Resolver(run, task).resolve(); }
+ValueSource values_of(const Run& run) {
+  return {.plan = run.plan(),
+          .options = run.options(),
+          .outputs = [&run](TaskId task) { return run.outputs(task); },
+          .state = [&run](TaskId task) { return run.state(task); }};
+}
 
-Result<bool> condition_holds(const Run& run, TaskId task) {
-  const spec::Expression& condition = *run.plan().task(task).spec->when;
+Result<TaskData> resolve_inputs(const ValueSource& values, TaskId task) { return Resolver(values, task).resolve(); }
+
+Result<bool> condition_holds(const ValueSource& values, TaskId task) {
+  const spec::Expression& condition = *values.plan.task(task).spec->when;
   Result<Value> value =
-      spec::evaluate(condition, [&](const spec::Reference& reference) { return look_up(run, reference); });
+      spec::evaluate(condition, [&](const spec::Reference& reference) { return look_up(values, reference); });
   if (!value) return within(fmt::format("condition '{}'", condition.text()), std::move(value).error());
   if (value->is_bool()) return value->as_bool();
   return fail(ErrorCode::invalid_input, "condition '{}' is {}, neither true nor false", condition.text(),

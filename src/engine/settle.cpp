@@ -49,7 +49,7 @@ void Run::Impl::release_dependants(TaskId id) {
 void Run::Impl::become_ready_or_not(TaskId id) {
   if (!may_start(id)) return;  // about to be cancelled with the rest
   if (spec_of(id).when) {
-    const Result<bool> holds = condition_holds(self, id);
+    const Result<bool> holds = condition_holds(values_of(self), id);
     if (!holds) return set(id, TaskState::failed, {.reason = add_reason(holds.error().message)});
     if (!*holds) {
       const std::uint32_t reason = add_reason(fmt::format("its condition is false: {}", spec_of(id).when->text()));

@@ -1,6 +1,7 @@
 #include "metadata/database.hpp"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -63,6 +64,13 @@ std::string uri_of(const std::filesystem::path& file, std::string_view query) {
       uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return uri.append(query);
+}
+
+// There is no log beside the file, and reading it would make one.
+bool may_make_log(const std::filesystem::path& file) {
+  std::error_code error;
+  return !std::filesystem::exists(file.string() + "-wal", error) && ::access(file.c_str(), W_OK) == 0 &&
+         ::access(file.parent_path().c_str(), W_OK) == 0;
 }
 
 }  // namespace
@@ -131,7 +139,11 @@ std::string_view Statement::text(int column) const {
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, OpenMode mode) {
   std::unique_ptr<Database> database(new Database(file));
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;
-  flags |= mode == OpenMode::create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  // Who may not write cannot take away the files that reading a WAL database needs. So the one that makes them may write,
+  // and is told not to.
+  const bool tidies_up = mode == OpenMode::traceless && may_make_log(file);
+  if (mode == OpenMode::create) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  else flags |= tidies_up ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
   const std::string uri = uri_of(file, mode == OpenMode::immutable ? "?immutable=1" : "");
   const int status = sqlite3_open_v2(uri.c_str(), &database->handle_, flags, nullptr);
   if (status != SQLITE_OK) return database->failure(status);
@@ -139,6 +151,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
   // The file may come from anywhere: its schema is not trusted with side effects, its pages are checked when read.
   if (Result<> set = database->execute("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"); !set) {
     return Failure(std::move(set).error());
+  }
+  if (tidies_up) {
+    if (Result<> set = database->execute("PRAGMA query_only = ON;"); !set) return Failure(std::move(set).error());
   }
   return database;
 }

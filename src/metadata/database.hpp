@@ -21,7 +21,8 @@ namespace mlpipe::metadata {
 
 enum class OpenMode {
   create,     // read and write, make the file when it is absent
-  read_only,  // beside a writer
+  read_only,  // beside a writer; may leave files of its own beside the file
+  traceless,  // the same, and what was beside the file before is all that is there afterwards
   immutable,  // read a file that nobody can be writing: no locks, no files beside it
 };
 

@@ -92,31 +92,35 @@ Result<> set_up(Database& database) {
   return transaction->commit();
 }
 
+Result<> prepare(Table& table, Statement& statement, std::string_view sql) {
+  Result<Statement> prepared = table.database->prepare(sql);
+  if (!prepared) return Failure(prepared.error());
+  statement = std::move(*prepared);
+  return {};
+}
+
+Result<> prepare_lookups(Table& table) {
+  Result<> ready = prepare(table, table.find,
+                           "SELECT inode, device, bytes, modified_ns, changed_ns, digest, checksum FROM files"
+                           " WHERE inode = ?1 AND device = ?2");
+  if (!ready) return ready;
+  return prepare(table, table.all,
+                 "SELECT inode, device, bytes, modified_ns, changed_ns, digest, checksum FROM files"
+                 " ORDER BY number DESC LIMIT ?1");
+}
+
 Result<Table> open_table(const fs::path& file) {
   Result<std::unique_ptr<Database>> database = Database::open(file, OpenMode::create);
   if (!database) return Failure(database.error());
   Table table{.database = std::move(*database), .find = {}, .all = {}, .insert = {}, .trim = {}};
   if (Result<> ready = set_up(*table.database); !ready) return Failure(ready.error());
-  const auto prepare = [&table](Statement& statement, std::string_view sql) -> Result<> {
-    Result<Statement> prepared = table.database->prepare(sql);
-    if (!prepared) return Failure(prepared.error());
-    statement = std::move(*prepared);
-    return {};
-  };
-  Result<> ready = prepare(table.find,
-                           "SELECT inode, device, bytes, modified_ns, changed_ns, digest, checksum FROM files"
-                           " WHERE inode = ?1 AND device = ?2");
+  Result<> ready = prepare_lookups(table);
   if (ready) {
-    ready = prepare(table.all,
-                    "SELECT inode, device, bytes, modified_ns, changed_ns, digest, checksum FROM files"
-                    " ORDER BY number DESC LIMIT ?1");
-  }
-  if (ready) {
-    ready = prepare(table.insert,
+    ready = prepare(table, table.insert,
                     "INSERT OR REPLACE INTO files (inode, device, bytes, modified_ns, changed_ns, digest, checksum)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
   }
-  if (ready) ready = prepare(table.trim, "DELETE FROM files WHERE number <= (SELECT max(number) FROM files) - ?1");
+  if (ready) ready = prepare(table, table.trim, "DELETE FROM files WHERE number <= (SELECT max(number) FROM files) - ?1");
   if (!ready) return Failure(ready.error());
   return table;
 }
@@ -137,6 +141,20 @@ bool may_open(const fs::path& file) {
 
 // Does `error` tell of a database that cannot be used, and not of one that is busy, or has no room or no rights?
 bool is_worthless(const Error& error) { return error.code == ErrorCode::io || error.code == ErrorCode::internal; }
+
+// For looking up alone; null: there is none to read.
+std::unique_ptr<Table> open_to_read(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return nullptr;
+  Result<std::unique_ptr<Database>> database = Database::open(file, OpenMode::traceless);
+  if (!database) return nullptr;
+  const Result<std::int64_t> application = (*database)->number("PRAGMA application_id");
+  const Result<std::int64_t> version = (*database)->number("PRAGMA user_version");
+  if (!application || !version || *application != k_digests_id || *version != k_digests_version) return nullptr;
+  Table table{.database = std::move(*database), .find = {}, .all = {}, .insert = {}, .trim = {}};
+  if (Result<> ready = prepare_lookups(table); !ready) return nullptr;
+  return std::make_unique<Table>(std::move(table));
+}
 
 std::unique_ptr<Table> open_or_replace(const fs::path& file) {
   if (!may_open(file)) return nullptr;
@@ -164,8 +182,13 @@ std::optional<Known> read_row(const Statement& statement) {
 
 class DigestTable final : public sys::FileDigests {
  public:
-  DigestTable(fs::path file, const DigestLimits& limits)
-      : file_(std::move(file)), limits_(limits), table_(open_or_replace(file_)) {}
+  enum class Use { keep, look_up };
+
+  DigestTable(fs::path file, const DigestLimits& limits, Use use)
+      : file_(std::move(file)),
+        limits_(limits),
+        use_(use),
+        table_(use == Use::keep ? open_or_replace(file_) : open_to_read(file_)) {}
   ~DigestTable() override {
     const std::lock_guard lock(mutex_);
     write();
@@ -226,7 +249,7 @@ class DigestTable final : public sys::FileDigests {
   }
 
   void write() {
-    if (!table_ || unwritten_.empty()) return;
+    if (!table_ || use_ == Use::look_up || unwritten_.empty()) return;
     if (Result<> written = write_all(); !written) return give_up_on(written.error());
     for (const FileKey& key : unwritten_) known_.at(key).unwritten = false;
     unwritten_.clear();
@@ -255,11 +278,12 @@ class DigestTable final : public sys::FileDigests {
   void give_up_on(const Error& error) {
     if (error.code == ErrorCode::unavailable) return;
     table_.reset();
-    if (is_worthless(error)) remove_database(file_);
+    if (use_ == Use::keep && is_worthless(error)) remove_database(file_);
   }
 
   const fs::path file_;
   const DigestLimits limits_;
+  const Use use_;
   std::mutex mutex_;
   std::unique_ptr<Table> table_;  // null: in memory alone
   std::unordered_map<FileKey, Known, FileKeyHash> known_;
@@ -275,7 +299,11 @@ std::unique_ptr<sys::FileDigests> open_file_digests(const fs::path& database) {
 }
 
 std::unique_ptr<sys::FileDigests> open_file_digests(const fs::path& database, const DigestLimits& limits) {
-  return std::make_unique<DigestTable>(database, limits);
+  return std::make_unique<DigestTable>(database, limits, DigestTable::Use::keep);
+}
+
+std::unique_ptr<sys::FileDigests> read_file_digests(const fs::path& database) {
+  return std::make_unique<DigestTable>(database, DigestLimits{}, DigestTable::Use::look_up);
 }
 
 }  // namespace mlpipe::metadata

@@ -59,6 +59,42 @@ Result<> set_up_for_writing(Database& database) {
       "PRAGMA cache_size = -65536;");
 }
 
+// For reading, with its state. Where we may not write, SQLite cannot make the files that go with WAL; without a log beside
+// the file nobody is writing and the file is whole by itself.
+struct Opened {
+  std::unique_ptr<Database> database;
+  SchemaState state = SchemaState::current;
+};
+
+Result<Opened> open_checked(const fs::path& file, OpenMode mode) {
+  const Result<bool> exists = check_is_database_or_absent(file);
+  if (!exists) return Failure(exists.error());
+  if (!*exists) {
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("record {}: there is none: no run was started on this root", file.string()),
+                          "name the root with --root, or start a run with `mlpipe run`");
+  }
+  Result<std::unique_ptr<Database>> database = Database::open(file, mode);
+  if (!database) return Failure(database.error());
+  Result<SchemaState> state = check_schema(**database);
+  if (!state) {
+    std::error_code error;
+    const std::uintmax_t log = fs::file_size(file.string() + "-wal", error);
+    const bool quiet = static_cast<bool>(error) || log == 0;
+    if (!quiet || ::access(file.parent_path().c_str(), W_OK) == 0) return Failure(state.error());
+    database = Database::open(file, OpenMode::immutable);
+    if (!database) return Failure(database.error());
+    state = check_schema(**database);
+    if (!state) return Failure(state.error());
+  }
+  if (*state == SchemaState::absent) {
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("record {}: it is empty: no run was started on this root", file.string()),
+                          "name the root with --root, or start a run with `mlpipe run`");
+  }
+  return Opened{.database = std::move(*database), .state = *state};
+}
+
 // For reading, after an older record was brought up to date.
 Result<std::unique_ptr<Database>> open_migrated(const fs::path& file) {
   if (!check_writable(file.parent_path()) || !check_writable(file)) {
@@ -111,38 +147,23 @@ Result<std::unique_ptr<Database>> open_for_writing(const fs::path& file) {
 }
 
 Result<std::unique_ptr<Database>> open_for_reading(const fs::path& file) {
-  const Result<bool> exists = check_is_database_or_absent(file);
-  if (!exists) return Failure(exists.error());
-  if (!*exists) {
-    return fail_with_hint(ErrorCode::not_found,
-                          fmt::format("record {}: there is none: no run was started on this root", file.string()),
-                          "name the root with --root, or start a run with `mlpipe run`");
-  }
-  Result<std::unique_ptr<Database>> database = Database::open(file, OpenMode::read_only);
-  if (!database) return database;
-  Result<SchemaState> state = check_schema(**database);
-  if (!state) {
-    // Where we may not write, SQLite cannot make the files that go with WAL. Without a log beside the file nobody is
-    // writing and the file is whole by itself.
-    std::error_code error;
-    const std::uintmax_t log = fs::file_size(file.string() + "-wal", error);
-    const bool quiet = static_cast<bool>(error) || log == 0;
-    if (!quiet || ::access(file.parent_path().c_str(), W_OK) == 0) return Failure(state.error());
-    database = Database::open(file, OpenMode::immutable);
-    if (!database) return database;
-    state = check_schema(**database);
-    if (!state) return Failure(state.error());
-  }
-  if (*state == SchemaState::absent) {
-    return fail_with_hint(ErrorCode::not_found,
-                          fmt::format("record {}: it is empty: no run was started on this root", file.string()),
-                          "name the root with --root, or start a run with `mlpipe run`");
-  }
-  if (*state == SchemaState::older) {
-    database->reset();  // before the migration: this connection must not hold it up
+  Result<Opened> opened = open_checked(file, OpenMode::read_only);
+  if (!opened) return Failure(std::move(opened).error());
+  if (opened->state == SchemaState::older) {
+    opened->database.reset();  // before the migration: this connection must not hold it up
     return open_migrated(file);
   }
-  return database;
+  return std::move(opened->database);
+}
+
+Result<std::unique_ptr<Database>> open_without_trace(const fs::path& file) {
+  Result<Opened> opened = open_checked(file, OpenMode::traceless);
+  if (!opened) return Failure(std::move(opened).error());
+  if (opened->state == SchemaState::older) {
+    return fail_with_hint(ErrorCode::unavailable, fmt::format("record {}: it was written by an older mlpipe", file.string()),
+                          "`mlpipe runs`, for example, brings it up to date and keeps a copy");
+  }
+  return std::move(opened->database);
 }
 
 }  // namespace mlpipe::metadata

@@ -96,6 +96,10 @@ class SqliteQueries final : public Queries {
     return snapshot([&] { return read_usual_durations(*database_, pipeline, most); });
   }
 
+  Result<std::map<std::string, NewestResult>> newest_results(const std::string& pipeline) override {
+    return snapshot([&] { return read_newest_results(*database_, pipeline); });
+  }
+
  private:
   template <class Body>
   auto snapshot(Body&& body) -> decltype(body()) {
@@ -114,6 +118,12 @@ class SqliteQueries final : public Queries {
 
 Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& file, IsRunning is_running) {
   Result<std::unique_ptr<Database>> database = open_for_reading(file);
+  if (!database) return Failure(std::move(database).error());
+  return std::make_unique<SqliteQueries>(std::move(*database), std::move(is_running));
+}
+
+Result<std::unique_ptr<Queries>> open_queries_without_trace(const std::filesystem::path& file, IsRunning is_running) {
+  Result<std::unique_ptr<Database>> database = open_without_trace(file);
   if (!database) return Failure(std::move(database).error());
   return std::make_unique<SqliteQueries>(std::move(*database), std::move(is_running));
 }

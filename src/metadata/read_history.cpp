@@ -20,12 +20,12 @@ milliseconds median_of(std::vector<milliseconds>& durations) {
   return (*middle + *std::max_element(durations.begin(), middle)) / 2;
 }
 
-// The newest runs in which something ran.
-Result<std::vector<std::int64_t>> runs_that_ran(Database& database, const std::string& pipeline) {
+// The newest runs with `condition`.
+Result<std::vector<std::int64_t>> runs_in_which(Database& database, std::string_view condition, const std::string& pipeline) {
   std::vector<std::int64_t> runs;
   Result<> read = each_row(
       database,
-      "SELECT run FROM runs WHERE pipeline = ?1 AND succeeded > cached ORDER BY run DESC LIMIT ?2",
+      fmt::format("SELECT run FROM runs WHERE pipeline = ?1 AND {} ORDER BY run DESC LIMIT ?2", condition),
       [&](const Statement& row) -> Result<> {
         runs.push_back(row.integer(0));
         return {};
@@ -52,7 +52,7 @@ Result<std::optional<std::string>> read_fingerprint_text(Database& database, con
 
 Result<std::map<std::string, milliseconds>> read_usual_durations(Database& database, const std::string& pipeline,
                                                                  std::size_t most) {
-  const Result<std::vector<std::int64_t>> runs = runs_that_ran(database, pipeline);
+  const Result<std::vector<std::int64_t>> runs = runs_in_which(database, "succeeded > cached", pipeline);
   if (!runs) return Failure(runs.error());
   Result<Statement> statement = database.prepare(
       "SELECT path, a.finished - a.started FROM attempts AS a CROSS JOIN tasks USING (run, task) "
@@ -80,6 +80,33 @@ Result<std::map<std::string, milliseconds>> read_usual_durations(Database& datab
     if (!durations.empty()) usual.emplace(path, median_of(durations));
   }
   return usual;
+}
+
+Result<std::map<std::string, NewestResult>> read_newest_results(Database& database, const std::string& pipeline) {
+  const Result<std::vector<std::int64_t>> runs = runs_in_which(database, "succeeded > 0", pipeline);
+  if (!runs) return Failure(runs.error());
+  Result<Statement> statement = database.prepare(
+      "SELECT path, runs.id, a.fingerprint, CASE WHEN image = '' THEN (SELECT digest FROM artifacts AS o "
+      "WHERE o.run = a.run AND o.task = a.task AND o.attempt = a.attempt AND direction = 'output') END "
+      "FROM attempts AS a CROSS JOIN tasks USING (run, task) JOIN runs USING (run) "
+      "WHERE a.run = ?1 AND a.state IN ('succeeded', 'cached')");
+  if (!statement) return Failure(std::move(statement).error());
+  std::map<std::string, NewestResult> newest;
+  int idle = 0;
+  for (const std::int64_t run : *runs) {
+    const std::size_t known = newest.size();
+    statement->query(run);
+    Result<> read = each_row_of(*statement, [&](const Statement& row) -> Result<> {
+      newest.try_emplace(std::string(row.text(0)), NewestResult{.run = std::string(row.text(1)),
+                                                                .fingerprint = std::string(row.text(2)),
+                                                                .import_digest = std::string(row.text(3))});
+      return {};
+    });
+    if (!read) return Failure(std::move(read).error());
+    idle = newest.size() > known ? 0 : idle + 1;
+    if (idle == k_most_idle) break;
+  }
+  return newest;
 }
 
 }  // namespace mlpipe::metadata

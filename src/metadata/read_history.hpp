@@ -10,5 +10,6 @@ Result<std::optional<std::string>> read_fingerprint_text(Database& database, con
 Result<std::map<std::string, std::chrono::milliseconds>> read_usual_durations(Database& database,
                                                                               const std::string& pipeline,
                                                                               std::size_t most);
+Result<std::map<std::string, NewestResult>> read_newest_results(Database& database, const std::string& pipeline);
 
 }  // namespace mlpipe::metadata

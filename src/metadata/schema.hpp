@@ -36,6 +36,8 @@ Result<> migrate_schema(Database& database, std::span<const Migration> steps, st
 // open_record()'s and open_queries()'s database, checked.
 Result<std::unique_ptr<Database>> open_for_writing(const std::filesystem::path& file);
 Result<std::unique_ptr<Database>> open_for_reading(const std::filesystem::path& file);
+// open_queries_without_trace()'s.
+Result<std::unique_ptr<Database>> open_without_trace(const std::filesystem::path& file);
 
 // Keeps two processes from making or migrating a database of this folder at once, as long as the answer lives.
 sys::Fd lock_folder(const std::filesystem::path& folder);

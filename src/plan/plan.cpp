@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "arguments.hpp"
+#include "mlpipe/plan/references.hpp"
 #include "plan_builder.hpp"
-#include "references.hpp"
 
 namespace mlpipe::plan {
 namespace {

@@ -1,4 +1,4 @@
-#include "references.hpp"
+#include "mlpipe/plan/references.hpp"
 
 namespace mlpipe::plan {
 namespace {

@@ -1,7 +1,7 @@
 #include "mlpipe/plan/selection.hpp"
 
 #include "mlpipe/base/text.hpp"
-#include "references.hpp"
+#include "mlpipe/plan/references.hpp"
 
 namespace mlpipe::plan {
 namespace {

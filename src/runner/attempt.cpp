@@ -2,6 +2,7 @@
 
 #include "runner/classify.hpp"
 #include "runner/container_attempt.hpp"
+#include "runner/import.hpp"
 
 namespace mlpipe::runner {
 namespace {
@@ -9,27 +10,13 @@ namespace {
 using engine::AttemptResult;
 
 AttemptResult import_artifact(const AttemptJob& job, const AttemptTools& tools, const AttemptStop& stop) {
-  const spec::ImporterSpec& importer = *job.component->importer();
-  auto lookup = [&job](const spec::Reference& reference) -> Result<Value> {
-    if (reference.path.size() >= 2 && reference.path[0] == "inputs") {
-      auto found = job.request.inputs.parameters.find(reference.path[1]);
-      if (found != job.request.inputs.parameters.end()) return found->second;
-      const spec::ParameterSpec* declared = job.component->interface.input_parameter(reference.path[1]);
-      if (declared != nullptr && declared->default_value) return *declared->default_value;
-    }
-    return fail(ErrorCode::invalid_input, "nothing is called {} in an import", to_string(reference));
-  };
-  Result<std::string> uri = spec::render(importer.uri, lookup);
-  if (!uri) return unusable(uri.error());
-  Result<engine::Artifact> artifact = tools.store.describe(*uri, [&stop] { return stop.signal.requested(); });
+  Result<engine::Artifact> artifact =
+      look_at_import(*job.component, job.request.inputs, tools.store, [&stop] { return stop.signal.requested(); });
   if (!artifact) {
     if (auto reason = stop_reason(stop)) return classify_error(Error{ErrorCode::cancelled, "", ""}, reason);
     bool retryable = artifact.error().code == ErrorCode::unavailable || artifact.error().code == ErrorCode::io;
     return retryable ? infrastructure(artifact.error()) : unusable(artifact.error());
   }
-  artifact->name = "artifact";
-  artifact->type = importer.type;
-  artifact->metadata = importer.metadata.is_struct() ? importer.metadata : Value(Value::Struct{});
   AttemptResult result;
   result.outputs.artifacts.emplace("artifact", std::move(*artifact));
   return result;

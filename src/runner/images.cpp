@@ -83,8 +83,8 @@ struct Prepared {
   Image image;
 };
 
-Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
-                       const sys::StopSignal& stop) {
+// The tag that the image built from the folder as it is now has.
+Result<std::string> tag_of_build(const Wanted& wanted, ContainerEngine& engine) {
   Result<std::string> digest = build_context_digest(wanted.build_context);
   if (!digest) return within("building the image of component " + wanted.component, digest.error());
   std::string recipe = *digest;
@@ -92,7 +92,14 @@ Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const Prog
     Result<Image> image = engine.inspect_image(base);
     recipe += "\n" + base + " " + (image ? image->id : std::string("absent"));
   }
-  std::string tag = fmt::format("mlpipe/{}:{}", repository_name(wanted.component), sha256_hex(recipe).substr(0, 12));
+  return fmt::format("mlpipe/{}:{}", repository_name(wanted.component), sha256_hex(recipe).substr(0, 12));
+}
+
+Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
+                       const sys::StopSignal& stop) {
+  Result<std::string> tagged = tag_of_build(wanted, engine);
+  if (!tagged) return Failure(std::move(tagged).error());
+  const std::string& tag = *tagged;
   Result<Image> image = engine.inspect_image(tag);
   if (!image && image.error().code == ErrorCode::not_found) {
     progress(fmt::format("building {} from {}", tag, wanted.build_context.string()));
@@ -211,6 +218,28 @@ Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std
     return restore(image, pins.at(image.key), engine, sink, stop);
   };
   return prepare_all(wanted, restore_one, progress, stop);
+}
+
+FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine) {
+  FoundImages found;
+  for (const Wanted& wanted : wanted_images(plan)) {
+    if (engine == nullptr) {
+      found.absent.emplace(wanted.key, "no container engine answers, so its image is not known");
+      continue;
+    }
+    const bool is_built = !wanted.build_context.empty();
+    const Result<std::string> reference = is_built ? tag_of_build(wanted, *engine) : Result<std::string>(wanted.key);
+    Result<Image> image = reference ? engine->inspect_image(*reference) : Failure(reference.error());
+    if (image) {
+      found.by_key.emplace(wanted.key, std::move(*image));
+      if (!is_built && wanted.pull == spec::PullPolicy::always) found.pulled_anew.insert(wanted.key);
+    } else if (image.error().code == ErrorCode::not_found) {
+      found.absent.emplace(wanted.key, is_built ? "its image is not built yet" : "its image is not here yet");
+    } else {
+      found.absent.emplace(wanted.key, "its image is not known: " + image.error().message);
+    }
+  }
+  return found;
 }
 
 }  // namespace mlpipe::runner

@@ -38,11 +38,31 @@ class TreeCache final : public RunCache {
   void post_to(std::function<void(engine::Event)> post) override { post_ = std::move(post); }
 
   CacheAnswer look_up(TaskId task, const TaskData& inputs) override { return search(task, inputs, Search::restore); }
-  CacheAnswer foresee(TaskId task, const TaskData& inputs) override { return search(task, inputs, Search::look_only); }
+  CacheAnswer foresee(TaskId task, const TaskData& inputs) override {
+    CacheAnswer answer = search(task, inputs, Search::look_only);
+    if (answer.kind == Kind::hit) {
+      // Where they would be: a task may be given an artifact's path as a text.
+      for (auto& [name, artifact] : answer.outputs.artifacts) artifact.uri = place_of(task, name, artifact);
+      return answer;
+    }
+    if (answer.fingerprint.empty() || !shares(task)) return answer;
+    const TaskId maker = foreseen_.try_emplace(answer.fingerprint, task).first->second;
+    if (maker == task && !sys::is_locked(lock_file(answer.fingerprint))) return answer;
+    answer.kind = Kind::busy;
+    answer.why = maker == task ? "another run is making the same result now"
+                               : fmt::format("'{}' makes the very same result", plan_.task(maker).path());
+    return answer;
+  }
+
+  std::string runs_anyway(TaskId task) const override {
+    if (!policy_.again.empty() && policy_.again[plan::index(task)]) return "it was asked for";
+    if (shares(task) || !policy_.parent.empty()) return {};
+    return policy_.off_because.empty() ? "it says `cache: false`" : policy_.off_because;
+  }
 
   CacheAnswer claim(TaskId task, const TaskData& inputs) override {
     CacheAnswer answer = search(task, inputs, Search::restore);
-    if (answer.kind == Kind::hit || answer.fingerprint.empty() || !may_share(task) || held_.contains(task)) return answer;
+    if (answer.kind == Kind::hit || answer.fingerprint.empty() || !may_wait(task) || held_.contains(task)) return answer;
     const fs::path file = lock_file(answer.fingerprint);
     auto lock = sys::try_lock(file);
     if (!lock) return answer;  // no locks there: both make it, and either result is good
@@ -86,7 +106,9 @@ class TreeCache final : public RunCache {
   };
 
   const spec::TaskSettings& settings(TaskId task) const { return *plan_.task(task).spec->settings; }
-  bool may_share(TaskId task) const { return policy_.off_because.empty() && settings(task).cache.enabled && post_ != nullptr; }
+  // May it have the result of any run, and any run its own?
+  bool shares(TaskId task) const { return policy_.off_because.empty() && settings(task).cache.enabled; }
+  bool may_wait(TaskId task) const { return shares(task) && post_ != nullptr; }
 
   fs::path lock_file(const std::string& fingerprint) const {
     return artifact::Root(run_.root).state() / "locks" / "results" / (fingerprint + ".lock");
@@ -98,16 +120,10 @@ class TreeCache final : public RunCache {
     const spec::ComponentSpec& component = plan_.component(task);
     if (component.container() == nullptr) return answer;
     if (!fingerprint(task, inputs, answer)) return answer;
-    if (!policy_.again.empty() && policy_.again[plan::index(task)]) {
-      answer.why = "it was asked for";
-      return answer;
-    }
-    const bool any_run = policy_.off_because.empty() && settings(task).cache.enabled;
-    if (!any_run && policy_.parent.empty()) {
-      answer.why = policy_.off_because.empty() ? "it says `cache: false`" : policy_.off_because;
-      return answer;
-    }
-    answer.why = "no run has made this result yet";
+    answer.why = runs_anyway(task);
+    if (!answer.why.empty()) return answer;
+    answer.why = k_no_result_yet;
+    const bool any_run = shares(task);
     // Mostly the newest will do, however many there are.
     const std::size_t most_at_first = any_run ? 1 : k_most_results;
     for (std::size_t most = most_at_first, seen = 0; most <= k_most_results; most += k_most_results - 1) {
@@ -172,6 +188,10 @@ class TreeCache final : public RunCache {
     return {};
   }
 
+  std::string place_of(TaskId task, const std::string& output, const engine::Artifact& artifact) const {
+    return store_.uri_of(plan_.task(task).path(), output, file_name_of(artifact.uri));
+  }
+
   // The same, with its artifacts looked at, and put into this run's tree with their new places in `result`.
   std::string take(TaskId task, metadata::StoredResult& result, Search how) {
     if (std::string objection = objection_to(task, result); !objection.empty()) return objection;
@@ -182,7 +202,7 @@ class TreeCache final : public RunCache {
       return why;
     };
     for (auto& [name, artifact] : result.outputs.artifacts) {
-      std::string uri = store_.uri_of(plan_.task(task).path(), name, file_name_of(artifact.uri));
+      std::string uri = place_of(task, name, artifact);
       const bool to_restore = how == Search::restore && uri != artifact.uri;
       const Result<bool> whole = to_restore ? store_.restore(artifact, uri, never) : store_.is_whole(artifact, never);
       if (!whole) return refuse(whole.error().message);
@@ -206,6 +226,7 @@ class TreeCache final : public RunCache {
   plan::FingerprintMaker fingerprints_;
   std::function<void(engine::Event)> post_;
   std::map<TaskId, Held> held_;
+  std::map<std::string, TaskId> foreseen_;  // by fingerprint: who makes it
   std::unique_ptr<LockWatch> watch_;  // last: its thread uses post_
 };
 

@@ -14,4 +14,8 @@ namespace mlpipe::metadata {
 // lose it. The two million newest entries are kept.
 std::unique_ptr<sys::FileDigests> open_file_digests(const std::filesystem::path& database);
 
+// What such a database knows; it is neither made nor changed, and nothing stays behind in its folder. What is remembered
+// lasts as long as the object.
+std::unique_ptr<sys::FileDigests> read_file_digests(const std::filesystem::path& database);
+
 }  // namespace mlpipe::metadata

@@ -88,6 +88,13 @@ struct EventRow {
   std::optional<std::chrono::milliseconds> retry_in;
 };
 
+// What a task gave when it last succeeded, or was cached.
+struct NewestResult {
+  std::string run;
+  std::string fingerprint;    // empty: of an importer, or recorded by an older version
+  std::string import_digest;  // of an importer: the digest of what it found
+};
+
 // Which attempts of an earlier run count: those with a fingerprint, or all.
 enum class Comparable { with_fingerprint, any };
 
@@ -130,6 +137,8 @@ class Queries : public ResultSearch {
   // end. Looks at a hundred runs at most, fewer when they tell nothing new; tasks of which it finds nothing are left out.
   virtual Result<std::map<std::string, std::chrono::milliseconds>> usual_durations(const std::string& pipeline,
                                                                                    std::size_t most) = 0;
+  // The newest result of each task of the pipeline, by its path. Looks at as many runs as usual_durations() does.
+  virtual Result<std::map<std::string, NewestResult>> newest_results(const std::string& pipeline) = 0;
 };
 
 // Tells whether a process holds the lock of a run.
@@ -139,5 +148,9 @@ using IsRunning = std::function<bool(const std::string& run_id)>;
 // started on that root. `is_running` is asked about runs whose state says running. A record of an older mlpipe is migrated
 // first, as open_record() does; where it cannot be written: conflict.
 Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& database, IsRunning is_running);
+
+// The same, leaving nothing behind in the record's folder and writing nothing there but SQLite's shared memory. A record of
+// an older mlpipe is not brought up to date (unavailable).
+Result<std::unique_ptr<Queries>> open_queries_without_trace(const std::filesystem::path& database, IsRunning is_running);
 
 }  // namespace mlpipe::metadata

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,15 @@ struct PinnedImage {
 // is gone is pulled by its digest, or built anew; it is an Error when that gives another image, or cannot be done.
 Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
                                       ContainerEngine& engine, const ProgressSink& progress, const sys::StopSignal& stop);
+
+struct FoundImages {
+  std::map<std::string, Image> by_key;        // RunContext::images
+  std::map<std::string, std::string> absent;  // key -> why its id is not known
+  std::set<std::string> pulled_anew;          // keys of those that are there, but would be pulled before they are used
+};
+
+// Which of these images the engine has now; none is pulled or built. What those that are built would be made of is read.
+// Null: no engine answers.
+FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine);
 
 }  // namespace mlpipe::runner

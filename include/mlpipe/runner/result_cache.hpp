@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mlpipe/artifact/store.hpp"
@@ -25,12 +26,18 @@ struct CachePolicy {
   GivenResults given = {};  // tasks that do not run, and what stands for their results; whatever else is said
 };
 
+// CacheAnswer::why when no result has the fingerprint.
+inline constexpr std::string_view k_no_result_yet = "no run has made this result yet";
+
 // The results of earlier runs on one root, as the record knows and the tree holds them. Who makes a result holds a lock
 // with the name of its fingerprint below the root, so that of several runs and tasks that need the same one makes it.
 class RunCache : public engine::ResultCache {
  public:
-  // Is the result of `task`, given `inputs`, there? As look_up(), but nothing is put into the tree; for a dry run.
+  // What claim() would say, for a dry run: nothing is put into the tree, and nothing is locked. Of several tasks that need the
+  // same result, the first that is asked about makes it, and the others wait for it.
   virtual engine::CacheAnswer foresee(engine::TaskId task, const engine::TaskData& inputs) = 0;
+  // Why the task runs whatever it is given: it, or the command line, says so. Empty: it may be found.
+  virtual std::string runs_anyway(engine::TaskId task) const = 0;
   // Where ResultSettled goes, from a thread of its own; before the run begins. Null: nowhere.
   virtual void post_to(std::function<void(engine::Event)> post) = 0;
 };

@@ -47,6 +47,28 @@ TEST_F(Digests, AreFoundAtOnceAndByTheNextProcess) {
   EXPECT_EQ(digests->find(file_number(2)), hex_of(2));
 }
 
+TEST_F(Digests, CanBeReadWithoutATrace) {
+  EXPECT_EQ(read_file_digests(file)->find(file_number(1)), std::nullopt);
+  EXPECT_FALSE(std::filesystem::exists(file.parent_path()));
+  store(1);
+  {
+    const auto digests = read_file_digests(file);
+    EXPECT_EQ(digests->find(file_number(1)), hex_of(1));
+    digests->remember(file_number(2), hex_of(2));
+    EXPECT_EQ(digests->find(file_number(2)), hex_of(2));
+  }
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(file.parent_path())) ++files;
+  EXPECT_EQ(files, 1u);
+  EXPECT_EQ(stored(file_number(2)), std::nullopt);
+}
+
+TEST_F(Digests, OfADamagedFileAreNoneAndReadingLeavesIt) {
+  folder.write(".mlpipe/digests.db", std::string(5000, 'x'));
+  EXPECT_EQ(read_file_digests(file)->find(file_number(1)), std::nullopt);
+  EXPECT_EQ(test::slurp(file), std::string(5000, 'x'));
+}
+
 TEST_F(Digests, CountOnlyForTheVeryStateOfTheFile) {
   const auto all = {&FileIdentity::device, &FileIdentity::inode, &FileIdentity::bytes};
   const auto times = {&FileIdentity::modified_ns, &FileIdentity::changed_ns};

@@ -40,5 +40,41 @@ TEST_F(HistoryQueries, WhatIsComparedIsOfAnEarlierRunOfTheSamePipeline) {
   EXPECT_FALSE(queries->fingerprint_text("unknown").value());
 }
 
+TEST_F(HistoryQueries, TheNewestResultOfATaskIsOfTheLastRunInWhichItSucceeded) {
+  const auto run = [this](const std::string& id, const std::string& fingerprint, engine::AttemptEnd end) {
+    const auto record = must_open(file);
+    RunWriter writer(*record, id, {"train", "never"});
+    const engine::CacheAnswer answer{.fingerprint = fingerprint, .fingerprint_text = "text of " + fingerprint};
+    const engine::TaskData inputs;
+    engine::Transition starting = writer.change("train", engine::TaskState::starting, 1);
+    starting.cache = &answer;
+    starting.inputs = &inputs;
+    ASSERT_TRUE(writer.commit(starting));
+    const bool succeeds = end == engine::AttemptEnd::succeeded;
+    writer.end("train", {.end = end}, succeeds ? engine::TaskState::succeeded : engine::TaskState::failed);
+  };
+  run("r1", "f1", engine::AttemptEnd::succeeded);
+  run("r2", "f2", engine::AttemptEnd::succeeded);
+  run("r3", "f3", engine::AttemptEnd::user_exit);
+  run_train("other", 1, "another");
+  const auto newest = must_read(file)->newest_results("prices").value();
+  ASSERT_EQ(newest.size(), 1U);
+  EXPECT_EQ(newest.at("train").run, "r2");
+  EXPECT_EQ(newest.at("train").fingerprint, "f2");
+  EXPECT_EQ(newest.at("train").import_digest, "");
+}
+
+TEST_F(HistoryQueries, TheNewestResultOfAnImportIsWhatItFound) {
+  const auto record = must_open(file);
+  auto spec = test::make_spec("prices", {"raw"});
+  spec->components[1].implementation = spec::ImporterSpec{};
+  RunWriter run(*record, test::start_of("r1"), std::move(spec));
+  engine::TaskData outputs;
+  outputs.artifacts.emplace("artifact", test::make_artifact("artifact", "system.Dataset", "/data/raw.csv"));
+  run.succeed("raw", outputs);
+  const auto newest = must_read(file)->newest_results("prices").value();
+  EXPECT_EQ(newest.at("raw").import_digest, outputs.artifacts.at("artifact").digest);
+}
+
 }  // namespace
 }  // namespace mlpipe::metadata

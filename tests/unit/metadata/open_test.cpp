@@ -1,6 +1,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <map>
+
 #include "fixture.hpp"
 #include "metadata/schema.hpp"
 
@@ -65,6 +67,45 @@ TEST_F(OpenRecord, LeavesOneFileBehind) {
   std::size_t files = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
   EXPECT_EQ(files, 1u);
+}
+
+// What lies in the folder, with sizes and times of change. That of SQLite's shared memory does not count: every reader marks
+// its place there.
+std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> listing(const std::filesystem::path& folder) {
+  std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const bool is_shared_memory = entry.path().extension() == ".db-shm";
+    const auto written = is_shared_memory ? std::filesystem::file_time_type() : entry.last_write_time();
+    files[entry.path().filename()] = {entry.file_size(), written};
+  }
+  return files;
+}
+
+TEST_F(OpenRecord, ReadingWithoutTraceLeavesTheFolderAsItWas) {
+  { RunWriter writer(*must_open(file), "r1", {"a"}); }
+  const auto before = listing(folder.path());
+  EXPECT_TRUE(open_queries_without_trace(file, {}).value()->find_run("r1"));
+  EXPECT_EQ(listing(folder.path()), before);
+
+  must_read(file)->find_run("r1").value();  // which may leave files
+  const auto left = listing(folder.path());
+  EXPECT_TRUE(open_queries_without_trace(file, {}).value()->find_run("r1"));
+  EXPECT_EQ(listing(folder.path()), left);
+}
+
+TEST_F(OpenRecord, ReadingWithoutTraceWorksBesideAWriter) {
+  const auto record = must_open(file);
+  RunWriter writer(*record, "r1", {"a"});
+  const auto queries = open_queries_without_trace(file, {}).value();
+  EXPECT_TRUE(queries->find_run("r1"));
+  writer.succeed("a");
+  EXPECT_EQ(queries->tasks("r1").value().at(0).state, engine::TaskState::succeeded);
+}
+
+TEST_F(OpenRecord, ReadingWithoutTraceMakesNothing) {
+  file = folder.path() / "root" / "metadata.db";
+  EXPECT_EQ(open_queries_without_trace(file, {}).error().code, ErrorCode::not_found);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "root"));
 }
 
 TEST_F(OpenRecord, AFolderInItsPlaceIsSaid) {

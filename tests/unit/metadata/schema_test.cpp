@@ -132,6 +132,11 @@ TEST_F(FirstVersion, IsBroughtUpToDateByTheFirstReader) {
   EXPECT_EQ(integrity(file), "ok");
 }
 
+TEST_F(FirstVersion, IsLeftAsItIsByAReaderWithoutTrace) {
+  EXPECT_EQ(open_queries_without_trace(file, {}).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(ask(file, "PRAGMA user_version"), 1);
+}
+
 TEST_F(FirstVersion, HasTheSchemaOfANewRecordAfterwards) {
   must_read(file);
   must_open(folder.path() / "new.db");

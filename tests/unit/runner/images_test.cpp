@@ -163,5 +163,36 @@ TEST_F(ImagesTest, AnInterruptEndsThePreparation) {
   EXPECT_EQ(images.error().code, ErrorCode::cancelled);
 }
 
+TEST_F(ImagesTest, FindingTakesWhatIsThereAndChangesNothing) {
+  test::TempDir folder;
+  folder.write("Dockerfile", "FROM there:1\n");
+  const std::string context = folder.path().string();
+  pipeline_.task("a").component(add(image_component("c", "there:1")));
+  pipeline_.task("b").component(add(image_component("c", "gone:1")));
+  pipeline_.task("c").component(add(built_component("built", folder.path())));
+  spec_ = pipeline_.build();
+  plan_ = plan::make_plan(spec_, {}).value();
+  const FoundImages before = find_images(plan_, &engine_);
+  EXPECT_EQ(before.by_key.at("there:1").id, "sha256:there");
+  EXPECT_EQ(before.absent.at("gone:1"), "its image is not here yet");
+  EXPECT_EQ(before.absent.at(context), "its image is not built yet");
+  EXPECT_THAT(engine_.pulled, IsEmpty());
+  EXPECT_THAT(engine_.built, IsEmpty());
+
+  const PreparedImages prepared = prepare().value();
+  EXPECT_EQ(find_images(plan_, &engine_).by_key.at(context).id, prepared.by_key.at(context).id);
+  EXPECT_EQ(find_images(plan_, nullptr).absent.size(), 3u);
+}
+
+TEST_F(ImagesTest, FindingTellsWhatWouldBePulledAnew) {
+  pipeline_.task("a").component(add(image_component("c", "there:1")));
+  spec_ = pipeline_.build();
+  auto& task = std::get<spec::DagSpec>(spec_.components[0].implementation).tasks[0];
+  task.settings = std::make_shared<spec::TaskSettings>(spec::TaskSettings{.pull = spec::PullPolicy::always});
+  plan_ = plan::make_plan(spec_, {}).value();
+  EXPECT_TRUE(find_images(plan_, &engine_).pulled_anew.contains("there:1"));
+  EXPECT_THAT(engine_.pulled, IsEmpty());
+}
+
 }  // namespace
 }  // namespace mlpipe::runner

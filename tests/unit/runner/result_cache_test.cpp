@@ -147,8 +147,40 @@ TEST_F(ResultCacheTest, AHitIsInThisRunsTreeWithoutACopy) {
 TEST_F(ResultCacheTest, ForeseeingPutsNothingIntoTheTree) {
   make(begin("r1"), 1);
   OneRun& second = begin("r2");
-  EXPECT_EQ(second.cache->foresee(plan::TaskId{0}, number(1)).kind, Kind::hit);
+  const CacheAnswer answer = second.cache->foresee(plan::TaskId{0}, number(1));
+  EXPECT_EQ(answer.kind, Kind::hit);
+  EXPECT_EQ(answer.outputs.artifacts.at("o").uri, (second.context.run_folder / "a/o/data").string());
   EXPECT_FALSE(fs::exists(second.context.run_folder / "a"));
+}
+
+TEST_F(ResultCacheTest, OfTwoThatNeedOneResultTheFirstIsForeseenToMakeIt) {
+  OneRun& run = begin("r1");
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_EQ(run.cache->foresee(plan::TaskId{0}, number(1)).kind, Kind::miss);
+    const CacheAnswer other = run.cache->foresee(plan::TaskId{1}, number(1));
+    EXPECT_EQ(other.kind, Kind::busy);
+    EXPECT_EQ(other.why, "'a' makes the very same result");
+  }
+  EXPECT_EQ(run.cache->foresee(plan::TaskId{1}, number(2)).kind, Kind::miss);
+  EXPECT_FALSE(fs::exists(folder_.path() / ".mlpipe/locks"));
+}
+
+TEST_F(ResultCacheTest, AResultThatAnotherRunIsMakingIsForeseenToBeWaitedFor) {
+  OneRun& first = begin("r1");
+  ASSERT_EQ(first.cache->claim(plan::TaskId{1}, number(1)).kind, Kind::miss);
+  const CacheAnswer answer = begin("r2").cache->foresee(plan::TaskId{0}, number(1));
+  EXPECT_EQ(answer.kind, Kind::busy);
+  EXPECT_EQ(answer.why, "another run is making the same result now");
+}
+
+TEST_F(ResultCacheTest, SaysWhichTasksRunWhateverTheyAreGiven) {
+  const plan::TaskId task{0};
+  EXPECT_EQ(begin("r1").cache->runs_anyway(task), "");
+  EXPECT_EQ(begin("r2", {.off_because = "--no-cache was given"}).cache->runs_anyway(task), "--no-cache was given");
+  EXPECT_EQ(begin("r3", {.again = {true, false}}).cache->runs_anyway(task), "it was asked for");
+  EXPECT_EQ(begin("r4", {.off_because = "no", .parent = "r1"}).cache->runs_anyway(task), "");
+  set_cache({.enabled = false});
+  EXPECT_EQ(begin("r5").cache->runs_anyway(task), "it says `cache: false`");
 }
 
 TEST_F(ResultCacheTest, OtherParametersOrAnotherImageAreMisses) {

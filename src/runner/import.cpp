@@ -1,0 +1,36 @@
+#include "runner/import.hpp"
+
+namespace mlpipe::runner {
+
+Result<engine::Artifact> name_import(const spec::ComponentSpec& component, const engine::TaskData& inputs) {
+  const spec::ImporterSpec& importer = *component.importer();
+  const auto lookup = [&](const spec::Reference& reference) -> Result<Value> {
+    if (reference.path.size() >= 2 && reference.path[0] == "inputs") {
+      auto found = inputs.parameters.find(reference.path[1]);
+      if (found != inputs.parameters.end()) return found->second;
+      const spec::ParameterSpec* declared = component.interface.input_parameter(reference.path[1]);
+      if (declared != nullptr && declared->default_value) return *declared->default_value;
+    }
+    return fail(ErrorCode::invalid_input, "nothing is called {} in an import", to_string(reference));
+  };
+  Result<std::string> uri = spec::render(importer.uri, lookup);
+  if (!uri) return Failure(std::move(uri).error());
+  return engine::Artifact{.name = "artifact",
+                          .type = importer.type,
+                          .uri = std::move(*uri),
+                          .metadata = importer.metadata.is_struct() ? importer.metadata : Value(Value::Struct{})};
+}
+
+Result<engine::Artifact> look_at_import(const spec::ComponentSpec& component, const engine::TaskData& inputs,
+                                        artifact::ArtifactStore& store, const std::function<bool()>& stop) {
+  Result<engine::Artifact> named = name_import(component, inputs);
+  if (!named) return named;
+  Result<engine::Artifact> artifact = store.describe(named->uri, stop);
+  if (!artifact) return artifact;
+  artifact->name = std::move(named->name);
+  artifact->type = std::move(named->type);
+  artifact->metadata = std::move(named->metadata);
+  return artifact;
+}
+
+}  // namespace mlpipe::runner
