@@ -123,10 +123,12 @@ class Bench:
             sys.exit(f"run {run_id} was not all cached: {counts}")
 
     def recording(self, place: str, made: dict) -> None:
-        cost = made["recording_ms_a_task"]
-        self.report({"case": f"recording, {place}", "tasks": self.options.tasks, "median_ms_a_task": cost},
+        cost, sync = made["recording_ms_a_task"], made["sync_ms"]
+        processor = made["parts"]["record"][1] / made["tasks"] * 1000
+        self.report({"case": f"recording, {place}", "tasks": self.options.tasks, "median_ms_a_task": cost,
+                     "processor_ms_a_task": round(processor, 3), "bare_sync_ms": sync},
                     {"at most 1 ms a task": cost <= 1},
-                    f"{'recording, ' + place:<24} {cost:>6.3f} ms a task;")
+                    f"{'recording, ' + place:<24} {cost:>6.3f} ms a task ({processor:.3f} ms), a bare sync {sync:.3f} ms;")
 
     # ---- Listings ----
 

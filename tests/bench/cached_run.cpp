@@ -6,8 +6,8 @@
 //   cached_run_bench bare FOLDER RUN                    the tree's own system calls of such a run, and nothing else
 //   cached_run_bench history FOLDER RUNS TASKS          a record of many runs, without a tree
 //
-// FOLDER gets pipeline.yaml, step.yaml and the pipeline root. Engine, cache, store and record are the real ones, the way
-// `mlpipe run` puts them together. Standard output: one line of JSON, in seconds: by the clock, and of the processor.
+// FOLDER gets pipeline.yaml, step.yaml and the pipeline root. Engine, cache, store and record are the real ones, put
+// together as `mlpipe run` does. Standard output: one line of JSON, in seconds: by the clock, and of the processor.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -78,8 +78,8 @@ implementation:
     command: [sh, -c, 'echo "$0" >"$1"', {inputValue: number}, {outputPath: made}]
 )";
 
-// chain: each task reads the one before. wide: none reads another. layered: layers of k_layer tasks, each task reads two
-// of the layer above, drawn at random.
+// chain: each task reads the one before. wide: none reads another. layered: layers of k_layer tasks, each task reads
+// two of the layer above, drawn at random.
 std::string pipeline_text(std::string_view shape, unsigned tasks) {
   std::mt19937 random(1);
   std::string text = "name: cached\ntasks:\n";
@@ -179,7 +179,8 @@ class TimedStore final : public artifact::ArtifactStore {
   Result<engine::Artifact> describe(const std::string& uri, const std::function<bool()>& stop) override {
     return inner_.describe(uri, stop);
   }
-  Result<bool> restore(const engine::Artifact& stored, const std::string& uri, const std::function<bool()>& stop) override {
+  Result<bool> restore(const engine::Artifact& stored, const std::string& uri,
+                       const std::function<bool()>& stop) override {
     return parts_.time_each("restore", [&] { return inner_.restore(stored, uri, stop); });
   }
   Result<bool> is_whole(const engine::Artifact& stored, const std::function<bool()>& stop) override {
@@ -211,7 +212,7 @@ class TimedRecord final : public engine::Record {
   Result<> commit(std::span<const engine::Transition> transitions) override {
     const double begin = seconds_of(CLOCK_MONOTONIC);
     Result<> done = parts_.time("record", [&] { return inner_.commit(transitions); });
-    const double each = (seconds_of(CLOCK_MONOTONIC) - begin) / static_cast<double>(std::max<std::size_t>(1, transitions.size()));
+    const double each = (seconds_of(CLOCK_MONOTONIC) - begin) / static_cast<double>(transitions.size());
     for (const engine::Transition& transition : transitions) costs_[plan::index(transition.task)] += each;
     return done;
   }
@@ -230,7 +231,7 @@ class TimedRecord final : public engine::Record {
   std::vector<double> costs_;
 };
 
-// Every attempt succeeds at once, its output in the tree as runner::run_attempt() leaves it, but that nothing is synced.
+// Every attempt succeeds at once, its output in the tree as runner::run_attempt() leaves it, but not synced.
 class WritingRunner final : public engine::TaskRunner {
  public:
   WritingRunner(const plan::Plan& plan, fs::path run_folder, sys::FileDigests& digests)
@@ -288,12 +289,29 @@ metadata::RunStart start_of(const std::string& id, const artifact::Root& root) {
   return start;
 }
 
+// What a commit cannot do without: the median of appending a page to a file and having it on the disk.
+double milliseconds_to_sync(const fs::path& folder) {
+  const fs::path file = folder / "sync";
+  const sys::Fd descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const std::array<char, 4096> page{};
+  std::vector<double> times;
+  for (int round = 0; round < 201; ++round) {
+    const double begin = seconds_of(CLOCK_MONOTONIC);
+    const bool written = ::write(descriptor.get(), page.data(), page.size()) > 0;
+    if (!written || ::fdatasync(descriptor.get()) != 0) give_up("nothing can be written");
+    times.push_back(seconds_of(CLOCK_MONOTONIC) - begin);
+  }
+  std::ranges::nth_element(times, times.begin() + 100);
+  return times[100] * 1000;
+}
+
 // ---- Parts ------------------------------------------------------------------------------------------------------
 
 enum class Expected { all_made, all_cached };
 
 // One run of FOLDER/pipeline.yaml, as app/execution.cpp goes about it.
-void run_once(const fs::path& folder, const std::string& id, const std::string& image, Expected expected, Detail detail) {
+void run_once(const fs::path& folder, const std::string& id, const std::string& image, Expected expected,
+              Detail detail) {
   Parts parts(detail);
   const Spent begin = since_start();
   const spec::ReadPipeline read =
@@ -311,9 +329,7 @@ void run_once(const fs::path& folder, const std::string& id, const std::string& 
     if (opened) must((*opened)->begin(start_of(id, root), plan));
     return opened;
   }));
-  if (Result<> noted = record->record_images({{.reference = std::string(k_image), .id = image, .digest = ""}}); !noted) {
-    give_up(noted.error().message);
-  }
+  must(record->record_images({{.reference = std::string(k_image), .id = image, .digest = ""}}));
   auto digests = parts.time("begin", [&] { return metadata::open_file_digests(root.digests()); });
   context.digests = digests.get();
   auto store = artifact::make_local_store(context.run_folder, digests.get());
@@ -328,7 +344,9 @@ void run_once(const fs::path& folder, const std::string& id, const std::string& 
   const engine::RunState state =
       must(parts.time("schedule", [&] { return engine::run_to_end(run, runner, timed_record, reporter, clock); }));
   if (state != engine::RunState::succeeded) give_up("the run did not succeed");
-  if (run.cached() != (expected == Expected::all_cached ? plan.size() : 0)) give_up(fmt::format("{} were cached", run.cached()));
+  if (run.cached() != (expected == Expected::all_cached ? plan.size() : 0)) {
+    give_up(fmt::format("{} were cached", run.cached()));
+  }
   parts.time("end", [&] {
     cache.reset();
     digests.reset();
@@ -336,8 +354,10 @@ void run_once(const fs::path& folder, const std::string& id, const std::string& 
   });
   const Spent all = since_start() - begin;
   parts.take_from("schedule", {"find", "restore", "record"});
-  fmt::print("{{\"tasks\":{},\"all\":[{:.6f},{:.6f}],\"recording_ms_a_task\":{:.4f},\"parts\":{}}}\n", plan.size(), all.clock,
-             all.processor, timed_record.median_cost() * 1000, parts.json());
+  fmt::print(
+      "{{\"tasks\":{},\"all\":[{:.6f},{:.6f}],\"recording_ms_a_task\":{:.4f},\"sync_ms\":{:.4f},\"parts\":{}}}\n",
+      plan.size(), all.clock, all.processor, timed_record.median_cost() * 1000, milliseconds_to_sync(folder),
+      parts.json());
 }
 
 // The folders and links of a cached run, each made with the one call that it takes. From files of its own: a new link
@@ -369,7 +389,8 @@ void make_bare(const fs::path& folder, const std::string& id) {
   }
   const Spent all = since_start() - begin;
   parts.time("sync", [&] { return ::syncfs(to.get()); });
-  fmt::print("{{\"tasks\":{},\"all\":[{:.6f},{:.6f}],\"parts\":{}}}\n", tasks.size(), all.clock, all.processor, parts.json());
+  fmt::print("{{\"tasks\":{},\"all\":[{:.6f},{:.6f}],\"parts\":{}}}\n", tasks.size(), all.clock, all.processor,
+             parts.json());
 }
 
 unsigned number_of(std::string_view text) {
@@ -395,9 +416,14 @@ void make_history(const fs::path& folder, unsigned runs, unsigned tasks) {
     using engine::TaskState;
     std::vector<engine::Transition> steps;
     for (plan::TaskId task : plan.order()) {
-      steps.push_back({.task = task, .attempt = 1, .from = TaskState::waiting, .to = TaskState::starting, .at = start.created, .inputs = &nothing});
-      steps.push_back({.task = task, .attempt = 1, .from = TaskState::starting, .to = TaskState::succeeded, .at = start.created,
-                       .result = &result, .outputs = &result.outputs});
+      engine::Transition step{.task = task, .attempt = 1, .to = TaskState::starting, .at = start.created};
+      step.inputs = &nothing;
+      steps.push_back(step);
+      step.from = std::exchange(step.to, TaskState::succeeded);
+      step.inputs = nullptr;
+      step.result = &result;
+      step.outputs = &result.outputs;
+      steps.push_back(step);
     }
     must(record->commit(steps));
     must(record->finish(engine::RunState::succeeded, start.created));
@@ -426,7 +452,9 @@ int main(int argc, char** argv) {
   } else if (part == "history" && words.size() == 4) {
     make_history(fs::absolute(words[1]), number_of(words[2]), number_of(words[3]));
   } else {
-    fmt::print(stderr, "usage: cached_run_bench make FOLDER SHAPE TASKS IMAGE_ID | time|parts FOLDER RUN | bare FOLDER RUN | history FOLDER RUNS TASKS\n");
+    fmt::print(stderr,
+               "usage: cached_run_bench make FOLDER SHAPE TASKS IMAGE_ID | time|parts|bare FOLDER RUN |"
+               " history FOLDER RUNS TASKS\n");
     return 2;
   }
 }
