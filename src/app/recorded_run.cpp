@@ -37,7 +37,9 @@ Value counts_value(const RunRow& run) {
   return counts;
 }
 
-Value artifact_value(const engine::Artifact& artifact) {
+}  // namespace
+
+Value value_of(const engine::Artifact& artifact) {
   return Value::Struct{{"name", artifact.name},
                        {"type", artifact.type},
                        {"uri", artifact.uri},
@@ -47,13 +49,15 @@ Value artifact_value(const engine::Artifact& artifact) {
                        {"metadata", artifact.metadata}};
 }
 
-Value data_value(const engine::TaskData& data) {
+Value value_of(const engine::TaskData& data) {
   Value::Struct parameters;
   for (const auto& [name, value] : data.parameters) parameters.emplace(name, value);
   Value::Struct artifacts;
-  for (const auto& [name, artifact] : data.artifacts) artifacts.emplace(name, artifact_value(artifact));
+  for (const auto& [name, artifact] : data.artifacts) artifacts.emplace(name, value_of(artifact));
   return Value::Struct{{"parameters", std::move(parameters)}, {"artifacts", std::move(artifacts)}};
 }
+
+namespace {
 
 Value attempt_value(const RunRow& run, const TaskRow& task, const AttemptRow& attempt, WallTime now) {
   Value::Struct value{{"attempt", attempt.number}, {"state", attempt.state}, {"container", attempt.container}};
@@ -200,13 +204,15 @@ Value::Struct value_of(const RunRow& run, const TaskRow& task, WallTime now) {
                       {"state", engine::to_string(task.state)},
                       {"component", task.component},
                       {"attempts", std::move(attempts)},
-                      {"inputs", data_value(task.inputs)},
-                      {"outputs", data_value(task.outputs)}};
+                      {"inputs", value_of(task.inputs)},
+                      {"outputs", value_of(task.outputs)}};
   add_text(value, "image", task.image);
   add_text(value, "image_id", task.image_id);
   add_text(value, "image_digest", task.image_digest);
   add_text(value, "reason", task.reason);
   add_text(value, "cached_from", task.cached_from);
+  add_time(value, "cached_at", task.cached_at);
+  add_time(value, "made", task.made);
   add_text(value, "fingerprint", task.fingerprint);
   if (task.removed) value.emplace("removed", true);
   add_duration(value, duration_of(run, task, now));
