@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/rebuild.hpp"
 #include "mlpipe/artifact/tree.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/lock.hpp"
@@ -85,8 +86,11 @@ bool goes_on(const RunRow& run) { return run.state == engine::RunState::running 
 
 Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root) {
   const artifact::Root tree(root);
-  return metadata::open_queries(tree.database(),
-                                [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
+  Result<std::unique_ptr<metadata::Queries>> queries = metadata::open_queries(
+      tree.database(), [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
+  if (queries || queries.error().code != ErrorCode::not_found || runs_with_manifest(tree, 1).empty()) return queries;
+  return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is gone, but runs are there", tree.database().string()),
+                        "`mlpipe doctor --rebuild` makes it anew from the folders of the runs");
 }
 
 Result<const TaskRow*> find_task(const RunRow& run, const std::vector<TaskRow>& tasks, const std::string& path) {

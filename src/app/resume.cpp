@@ -6,6 +6,7 @@
 #include "app/leftovers.hpp"
 #include "app/pipeline_file.hpp"
 #include "app/print.hpp"
+#include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "app/run.hpp"
@@ -205,6 +206,8 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   Result<fs::path> path = resolve_root(command.options.root);
   if (!path) return Failure(path.error());
   const artifact::Root root(std::move(*path));
+  const SystemClock clock;
+  if (Result<> mended = mend_record(root, standard_console(clock)); !mended) return report_error(mended.error(), ExitCode::environment);
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> row = (*queries)->find_run(command.run);
