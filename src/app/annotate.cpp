@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/journal.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "mlpipe/artifact/tree.hpp"
@@ -53,6 +54,7 @@ Result<metadata::RunRow> change_run(const std::string& said_root, const std::str
   Result<metadata::RunRow> run = (*queries)->find_run(reference);
   if (!run) return run;
   Result<> changed = metadata::annotate(artifact::Root(*root).database(), run->id, change);
+  if (changed) changed = journal_annotations(artifact::Root(*root).run(run->id), change);
   if (!changed) return within(fmt::format("changing run {}", run->id), std::move(changed).error());
   return (*queries)->find_run(run->id);
 }

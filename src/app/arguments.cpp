@@ -164,10 +164,11 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, Complet
   start.add_option("--image", init.image, "Image its tasks use")->type_name("IMAGE");
 
   CLI::App& check = *root.add_subcommand("doctor", "Check this machine by really running a container");
-  check.footer("Example:\n  mlpipe doctor --image debian:bookworm-slim");
+  check.footer("Examples:\n  mlpipe doctor --image debian:bookworm-slim\n  mlpipe doctor --rebuild --root /data/pipeline-root");
   add_root(check, doctor.root);
   check.add_option("--image", doctor.image, "Image to try with")->type_name("IMAGE");
   add_choice(check, "--engine", doctor.engine, k_engines, "Engine to check");
+  check.add_flag("--rebuild", doctor.rebuild, "Make the record anew from the folders of the runs; the old one is kept beside it");
   add_json(check, doctor.json);
 
   CLI::App& shell = *root.add_subcommand("completion", "Print what makes a shell complete mlpipe's words");

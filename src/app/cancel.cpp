@@ -8,6 +8,7 @@
 
 #include "app/engine_choice.hpp"
 #include "app/file_watch.hpp"
+#include "app/journal.hpp"
 #include "app/leftovers.hpp"
 #include "app/manifest.hpp"
 #include "app/recorded_run.hpp"
@@ -55,8 +56,13 @@ Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run
   if (!left) return Failure(left.error());
   if (Result<> removed = left->remove_all(); !removed) return removed;
   const WallTime now = SystemClock().wall();
-  if (Result<> written = cancel_manifest(root.run(run.id), tasks, now); !written) return written;
-  return metadata::cancel_interrupted(root.database(), run.id, now);
+  if (Result<> written = cancel_manifest(root.run(run.id), run, tasks, now); !written) return written;
+  if (Result<> ended = metadata::cancel_interrupted(root.database(), run.id, now); !ended) return ended;
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return Failure(queries.error());
+  const Result<std::vector<metadata::EventRow>> events = (*queries)->events(run.id, "", 0);
+  if (!events) return Failure(events.error());
+  return renew_journal(**queries, *events, tasks, root.run(run.id));
 }
 
 Result<> cancel_run(const CancelCommand& command, const Console& console) {

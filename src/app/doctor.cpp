@@ -6,6 +6,7 @@
 
 #include "app/engine_choice.hpp"
 #include "app/print.hpp"
+#include "app/rebuild.hpp"
 #include "app/root.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/env.hpp"
@@ -56,6 +57,7 @@ Value checks_value(const std::vector<Check>& checks) {
 
 ExitCode doctor(const DoctorCommand& command) {
   SystemClock clock;
+  if (command.rebuild) return doctor_rebuild(command, standard_console(clock));
   Result<std::filesystem::path> root = resolve_root(command.root);
   if (!root) return report_error(root.error());
   const sys::MachineInfo machine = sys::machine_info();

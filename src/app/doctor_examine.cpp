@@ -1,10 +1,13 @@
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <set>
 #include <utility>
 
 #include "app/doctor.hpp"
 #include "app/doctor_container.hpp"
+#include "app/rebuild.hpp"
 #include "mlpipe/artifact/tree.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/metadata/queries.hpp"
@@ -90,6 +93,21 @@ void check_disk(const DoctorWorld& world, const runner::ContainerEngine* engine,
   if (fs::is_directory(storage, ignored)) check("disk", storage, "images");
 }
 
+constexpr std::string_view k_rebuild = "`mlpipe doctor --rebuild` makes it anew from the folders of the runs";
+
+// How many of these runs the record does not know. Reading it, a record of an older mlpipe is brought up to date.
+Result<std::size_t> count_unrecorded(const artifact::Root& root, const std::vector<std::string>& on_disk) {
+  Result<std::unique_ptr<metadata::Queries>> queries =
+      metadata::open_queries(root.database(), [](const std::string&) { return false; });
+  if (!queries) return Failure(queries.error());
+  const Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);
+  if (!runs) return Failure(runs.error());
+  std::set<std::string> known;
+  for (const metadata::RunRow& run : *runs) known.insert(run.id);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(on_disk, [&](const std::string& run) { return !known.contains(run); }));
+}
+
 // Can a record be kept on the root's file system, and is the one that is there sound?
 void check_record(const DoctorWorld& world, const fs::path& scratch, std::vector<Check>& checks) {
   if (Result<std::unique_ptr<metadata::RunRecord>> made = metadata::open_record(scratch / "metadata.db"); !made) {
@@ -97,20 +115,32 @@ void check_record(const DoctorWorld& world, const fs::path& scratch, std::vector
                       made.error().hint.empty() ? "put the pipeline root on a local disk with --root" : made.error().hint});
     return;
   }
-  const fs::path database = artifact::Root(world.root).database();
-  std::error_code ignored;
-  if (!fs::exists(database, ignored)) {
-    checks.push_back({"record", Health::ok, "a record can be kept; there is none yet in " + world.root.string(), {}});
+  const artifact::Root root(world.root);
+  const std::vector<std::string> on_disk = runs_with_manifest(root, SIZE_MAX);
+  const metadata::RecordCondition condition = metadata::examine_record(root.database(), metadata::Depth::whole);
+  using Kind = metadata::RecordCondition::Kind;
+  if (condition.kind == Kind::absent) {
+    if (on_disk.empty()) {
+      checks.push_back({"record", Health::ok, "a record can be kept; there is none yet in " + world.root.string(), {}});
+    } else {
+      checks.push_back({"record", Health::fail, fmt::format("{}: it is gone, but {} run(s) are there", root.database().string(), on_disk.size()),
+                        std::string(k_rebuild)});
+    }
     return;
   }
-  Result<std::unique_ptr<metadata::Queries>> queries = metadata::open_queries(database, [](const std::string&) { return false; });
-  Result<std::vector<metadata::RunRow>> runs =
-      queries ? (*queries)->runs(1) : Result<std::vector<metadata::RunRow>>(Failure(queries.error()));
-  if (!runs) {
-    checks.push_back({"record", Health::fail, runs.error().message, runs.error().hint});
+  if (condition.kind != Kind::sound) {
+    checks.push_back({"record", Health::fail, condition.error.message, condition.error.hint});
     return;
   }
-  checks.push_back({"record", Health::ok, database.string() + " opens", {}});
+  const Result<std::size_t> missing = count_unrecorded(root, on_disk);
+  if (!missing) {
+    checks.push_back({"record", Health::fail, missing.error().message, missing.error().hint});
+  } else if (*missing > 0) {
+    checks.push_back({"record", Health::warn, fmt::format("{}: {} run(s) in {} are not in it", root.database().string(), *missing, root.runs().string()),
+                      std::string(k_rebuild)});
+  } else {
+    checks.push_back({"record", Health::ok, root.database().string() + " is whole", {}});
+  }
 }
 
 void check_gpus(const DoctorWorld& world, const runner::ContainerEngine* engine, std::vector<Check>& checks) {

@@ -5,8 +5,10 @@
 #include <csignal>
 #include <functional>
 
+#include "app/journal.hpp"
 #include "app/manifest.hpp"
 #include "app/print.hpp"
+#include "app/recorded_run.hpp"
 #include "app/snapshot.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/engine/limits.hpp"
@@ -150,6 +152,46 @@ runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& pl
 
 namespace {
 
+// What the record knows of the run by now.
+struct Recorded {
+  std::unique_ptr<metadata::Queries> queries;
+  metadata::RunRow run;
+  std::vector<metadata::TaskRow> tasks;
+};
+Result<Recorded> read_recorded(const Execution& given) {
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(given.prepared.root.path());
+  if (!queries) return Failure(queries.error());
+  Result<metadata::RunRow> run = (*queries)->find_run(given.start.id);
+  if (!run) return Failure(run.error());
+  Result<std::vector<metadata::TaskRow>> tasks = (*queries)->tasks(given.start.id);
+  if (!tasks) return Failure(tasks.error());
+  return Recorded{std::move(*queries), std::move(*run), std::move(*tasks)};
+}
+
+// Writes run.json and the journal behind it as they are when the run begins or goes on; the number of the last event.
+Result<std::int64_t> write_beginning(const Execution& given, const fs::path& folder, ManifestExtras extras) {
+  const Result<Recorded> recorded = read_recorded(given);
+  if (!recorded) return Failure(recorded.error());
+  const Result<std::vector<metadata::EventRow>> events = recorded->queries->events(given.start.id, "", 0);
+  if (!events) return Failure(events.error());
+  extras.events = events->empty() ? 0 : events->back().number;
+  // In this order: a journal is read from the event on that run.json ends with.
+  Result<> written = write_manifest(folder, make_manifest(recorded->run, recorded->tasks, extras));
+  if (written) written = renew_journal(*recorded->queries, *events, recorded->tasks, folder);
+  if (!written) return Failure(written.error());
+  return extras.events;
+}
+
+// run.json as it is when the run ends, before the record has that.
+Result<> write_end(const Execution& given, const fs::path& folder, const ManifestExtras& extras, engine::RunState state,
+                   WallTime at) {
+  Result<Recorded> recorded = read_recorded(given);
+  if (!recorded) return Failure(recorded.error());
+  recorded->run.state = state;
+  recorded->run.finished = at;
+  return write_manifest(folder, make_manifest(recorded->run, recorded->tasks, extras));
+}
+
 // From a record that knows of the run to the run's end.
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
   runner::remove_abandoned_secrets(runner::place_of_secrets());
@@ -176,14 +218,17 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
                    .seed = sys::random_seed(),
                    .run_root = given.prepared.root.path().string()},
                   cache.get(), std::move(leftovers.tasks));
-  Result<> written = write_manifest(folder, make_manifest(run, given.start, given.images, "running", std::nullopt));
-  if (!written) return Failure(written.error());
+  const Result<std::int64_t> events = write_beginning(given, folder, extras_of(run, given.images));
+  if (!events) return Failure(events.error());
   Result<engine::RunState> state = engine::RunState::failed;
   {
     auto runner = runner::make_local_runner(given.prepared.plan, context, given.engine, *store, given.prepared.gpus);
-    RecordWithEnding recording(record, [&](engine::RunState end, WallTime at) {
+    JournalledRecord journalled(record, given.prepared.plan, folder, *events);
+    RecordWithEnding recording(journalled, [&](engine::RunState end, WallTime at) {
       runner->clean_up();
-      return write_manifest(folder, make_manifest(run, given.start, given.images, std::string(to_string(end)), at));
+      ManifestExtras extras = extras_of(run, given.images);
+      extras.events = journalled.events();
+      return write_end(given, folder, extras, end, at);
     });
     given.interruption.forward_to(runner.get());
     cache->post_to([&runner](engine::Event event) { runner->post(std::move(event)); });

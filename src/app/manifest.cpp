@@ -1,37 +1,14 @@
 #include "app/manifest.hpp"
 
+#include "app/recorded_run.hpp"
 #include "mlpipe/sys/file.hpp"
 
 namespace mlpipe::app {
 namespace {
 
 constexpr std::uint64_t k_max_manifest_bytes = 1U << 30U;
-
-Value artifact_entry(const engine::Artifact& artifact) {
-  return Value::Struct{{"type", artifact.type},         {"uri", artifact.uri},
-                       {"digest", artifact.digest},     {"bytes", artifact.bytes},
-                       {"folder", artifact.is_folder}, {"metadata", artifact.metadata}};
-}
-
-void add_outputs(Value::Struct& entry, const engine::TaskData& outputs) {
-  Value::Struct artifacts;
-  for (const auto& [name, artifact] : outputs.artifacts) artifacts.emplace(name, artifact_entry(artifact));
-  Value::Struct parameters;
-  for (const auto& [name, value] : outputs.parameters) parameters.emplace(name, value);
-  if (!artifacts.empty()) entry.insert_or_assign("artifacts", std::move(artifacts));
-  if (!parameters.empty()) entry.insert_or_assign("parameters", std::move(parameters));
-}
-
-Value task_entry(const engine::Run& run, plan::TaskId id) {
-  Value::Struct entry{{"state", to_string(run.state(id))}, {"component", run.plan().component(id).name}};
-  if (run.attempt(id) > 0) entry.emplace("attempts", run.attempt(id));
-  if (!run.reason(id).empty()) entry.emplace("reason", run.reason(id));
-  Value::List needs;
-  for (plan::TaskId need : run.plan().needs(id)) needs.emplace_back(run.plan().task(need).path());
-  if (!needs.empty()) entry.emplace("needs", std::move(needs));
-  if (const engine::TaskData* outputs = run.outputs(id)) add_outputs(entry, *outputs);
-  return entry;
-}
+constexpr std::int64_t k_manifest_version = 2;
+constexpr std::string_view k_cancelled = "cancelled after its mlpipe had ended";
 
 // The pipeline's own outputs, of those tasks that gave them.
 Value pipeline_outputs(const engine::Run& run) {
@@ -41,7 +18,7 @@ Value pipeline_outputs(const engine::Run& run) {
     const engine::TaskData* data = task ? run.outputs(*task) : nullptr;
     if (data == nullptr) continue;
     if (auto found = data->artifacts.find(output.source.output); found != data->artifacts.end()) {
-      outputs.emplace(output.name, artifact_entry(found->second));
+      outputs.emplace(output.name, value_of(found->second));
     } else if (auto value = data->parameters.find(output.source.output); value != data->parameters.end()) {
       outputs.emplace(output.name, value->second);
     }
@@ -49,38 +26,51 @@ Value pipeline_outputs(const engine::Run& run) {
   return outputs;
 }
 
+// The tasks of a manifest of any version: of version 1 they were members by their paths.
+const Value* task_entry(const Value& manifest, const std::string& path) {
+  const Value* tasks = manifest.find("tasks");
+  if (tasks == nullptr || !tasks->is_list()) return tasks == nullptr ? nullptr : tasks->find(path);
+  for (const Value& entry : tasks->as_list()) {
+    if (entry.text_or("task", "") == path) return &entry;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
-Value make_manifest(const engine::Run& run, const metadata::RunStart& start, const runner::PreparedImages& images,
-                    const std::string& state, std::optional<WallTime> finished) {
-  Value::Struct tasks;
-  for (plan::TaskId id : run.plan().order()) tasks.emplace(std::string(run.plan().task(id).path()), task_entry(run, id));
+ManifestExtras extras_of(const engine::Run& run, const runner::PreparedImages& images) {
   Value::Struct used;
   for (const auto& [key, image] : images.by_key) {
     Value::Struct entry{{"id", image.id}, {"reference", images.tags.at(key)}};
     if (!image.digest.empty()) entry.emplace("digest", image.digest);
     used.emplace(key, std::move(entry));
   }
-  Value::Struct manifest{{"version", 1},
-                         {"run", start.id},
-                         {"pipeline", run.plan().spec().name},
-                         {"state", state},
-                         {"created", to_rfc3339(start.created)},
-                         {"spec_digest", start.spec_digest},
-                         {"spec_file", start.spec_file},
-                         {"arguments", Value(run.plan().arguments())},
-                         {"images", std::move(used)},
-                         {"tasks", std::move(tasks)},
-                         {"mlpipe_version", start.mlpipe_version},
-                         {"engine", start.engine},
-                         {"host", start.host},
-                         {"command_line", start.command_line}};
-  if (finished) manifest.emplace("finished", to_rfc3339(*finished));
-  if (!start.git_commit.empty()) {
-    manifest.emplace("git", Value::Struct{{"commit", start.git_commit}, {"dirty", start.git_dirty}});
+  Value::Struct needs;
+  for (plan::TaskId id : run.plan().order()) {
+    Value::List list;
+    for (plan::TaskId need : run.plan().needs(id)) list.emplace_back(run.plan().task(need).path());
+    if (!list.empty()) needs.emplace(run.plan().task(id).path(), std::move(list));
   }
-  Value outputs = pipeline_outputs(run);
-  if (!outputs.as_struct().empty()) manifest.emplace("outputs", std::move(outputs));
+  return {.images = std::move(used), .needs = std::move(needs), .outputs = pipeline_outputs(run)};
+}
+
+Value make_manifest(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, const ManifestExtras& extras) {
+  metadata::RunRow shown = run;
+  shown.interrupted = true;  // nothing in it lasts until now: it is read later
+  Value::Struct manifest = value_of(shown, WallTime());
+  manifest.insert_or_assign("state", to_string(run.state));
+  manifest.emplace("version", k_manifest_version);
+  manifest.emplace("events", extras.events);
+  manifest.emplace("images", extras.images);
+  Value::List entries;
+  entries.reserve(tasks.size());
+  for (const metadata::TaskRow& task : tasks) {
+    Value::Struct entry = value_of(shown, task, WallTime());
+    if (const Value* needs = extras.needs.find(task.path)) entry.emplace("needs", *needs);
+    entries.push_back(std::move(entry));
+  }
+  manifest.emplace("tasks", std::move(entries));
+  if (extras.outputs.is_struct() && !extras.outputs.as_struct().empty()) manifest.emplace("outputs", extras.outputs);
   return manifest;
 }
 
@@ -88,29 +78,64 @@ Result<> write_manifest(const std::filesystem::path& run_folder, const Value& ma
   return sys::write_file_atomically(run_folder / "run.json", to_pretty_json(manifest), sys::Durable::yes);
 }
 
-Result<> cancel_manifest(const std::filesystem::path& run_folder, const std::vector<metadata::TaskRow>& tasks, WallTime at) {
+Result<Value> load_manifest(const std::filesystem::path& run_folder) {
   const std::filesystem::path path = run_folder / "run.json";
   Result<std::string> text = sys::read_file(path, k_max_manifest_bytes);
-  if (!text && text.error().code == ErrorCode::not_found) return {};  // it ended before it had written one
   if (!text) return Failure(text.error());
-  Result<Value> manifest = parse_json(*text, path.string());
-  if (!manifest) return Failure(manifest.error());
-  if (!manifest->is_struct()) return fail(ErrorCode::invalid_input, "{} is no manifest", path.string());
-  Value::Struct& members = manifest->as_struct();
-  members.insert_or_assign("state", std::string(to_string(engine::RunState::cancelled)));
-  members.insert_or_assign("finished", to_rfc3339(at));
-  auto entries = members.find("tasks");
-  for (const metadata::TaskRow& row : tasks) {
-    if (entries == members.end() || !entries->second.is_struct()) break;
-    auto entry = entries->second.as_struct().find(row.path);
-    if (entry == entries->second.as_struct().end() || !entry->second.is_struct()) continue;
-    Value::Struct& task = entry->second.as_struct();
-    const engine::TaskState state = is_final(row.state) ? row.state : engine::TaskState::cancelled;
-    task.insert_or_assign("state", std::string(to_string(state)));
-    if (!row.attempts.empty()) task.insert_or_assign("attempts", row.attempts.back().number);
-    if (state == engine::TaskState::succeeded) add_outputs(task, row.outputs);
+  Result<Value> manifest = parse_json(*text, "run.json");
+  if (!manifest) return manifest;
+  const std::int64_t version = manifest->integer_or("version", 0);
+  if (version < 1) return fail(ErrorCode::invalid_input, "run.json: it is no manifest of a run");
+  if (version > k_manifest_version) {
+    return fail_with_hint(ErrorCode::invalid_input,
+                          fmt::format("run.json: it was written by a newer mlpipe (version {}, this one knows up to {})",
+                                      version, k_manifest_version),
+                          "use the newer mlpipe");
   }
-  return write_manifest(run_folder, *manifest);
+  return manifest;
+}
+
+std::vector<std::string> needs_of(const Value& manifest, const std::string& task) {
+  std::vector<std::string> paths;
+  const Value* entry = task_entry(manifest, task);
+  const Value* needs = entry == nullptr ? nullptr : entry->find("needs");
+  if (needs == nullptr || !needs->is_list()) return paths;
+  for (const Value& need : needs->as_list()) {
+    if (need.is_string()) paths.push_back(need.as_string());
+  }
+  return paths;
+}
+
+Result<> cancel_manifest(const std::filesystem::path& run_folder, metadata::RunRow run, std::vector<metadata::TaskRow> tasks,
+                         WallTime at) {
+  const Result<Value> before = load_manifest(run_folder);
+  if (!before && before.error().code == ErrorCode::not_found) return {};  // it ended before it had written one
+  if (!before) return Failure(before.error());
+  ManifestExtras extras{.events = before->integer_or("events", 0)};
+  if (const Value* images = before->find("images")) extras.images = *images;
+  if (const Value* outputs = before->find("outputs")) extras.outputs = *outputs;
+  run.state = engine::RunState::cancelled;
+  run.finished = at;
+  run.counts = {};
+  Value::Struct needs;
+  for (metadata::TaskRow& task : tasks) {
+    Value::List list;
+    for (std::string& need : needs_of(*before, task.path)) list.emplace_back(std::move(need));
+    if (!list.empty()) needs.emplace(task.path, std::move(list));
+    if (!is_final(task.state)) {
+      task.state = engine::TaskState::cancelled;
+      task.reason = k_cancelled;
+      for (metadata::AttemptRow& attempt : task.attempts) {
+        if (attempt.finished) continue;
+        attempt.state = to_string(engine::AttemptEnd::cancelled);
+        attempt.finished = at;
+        attempt.message = "its mlpipe had ended; cancelled";
+      }
+    }
+    ++run.counts[static_cast<std::size_t>(task.state)];
+  }
+  extras.needs = std::move(needs);
+  return write_manifest(run_folder, make_manifest(run, tasks, extras));
 }
 
 }  // namespace mlpipe::app

@@ -155,6 +155,7 @@ struct DoctorCommand {
   std::string root;
   std::string image;
   EngineChoice engine = EngineChoice::docker;
+  bool rebuild = false;
   bool json = false;
 };
 

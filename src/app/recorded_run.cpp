@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/rebuild.hpp"
 #include "mlpipe/artifact/tree.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/lock.hpp"
@@ -37,7 +38,9 @@ Value counts_value(const RunRow& run) {
   return counts;
 }
 
-Value artifact_value(const engine::Artifact& artifact) {
+}  // namespace
+
+Value value_of(const engine::Artifact& artifact) {
   return Value::Struct{{"name", artifact.name},
                        {"type", artifact.type},
                        {"uri", artifact.uri},
@@ -47,13 +50,15 @@ Value artifact_value(const engine::Artifact& artifact) {
                        {"metadata", artifact.metadata}};
 }
 
-Value data_value(const engine::TaskData& data) {
+Value value_of(const engine::TaskData& data) {
   Value::Struct parameters;
   for (const auto& [name, value] : data.parameters) parameters.emplace(name, value);
   Value::Struct artifacts;
-  for (const auto& [name, artifact] : data.artifacts) artifacts.emplace(name, artifact_value(artifact));
+  for (const auto& [name, artifact] : data.artifacts) artifacts.emplace(name, value_of(artifact));
   return Value::Struct{{"parameters", std::move(parameters)}, {"artifacts", std::move(artifacts)}};
 }
+
+namespace {
 
 Value attempt_value(const RunRow& run, const TaskRow& task, const AttemptRow& attempt, WallTime now) {
   Value::Struct value{{"attempt", attempt.number}, {"state", attempt.state}, {"container", attempt.container}};
@@ -82,7 +87,11 @@ bool goes_on(const RunRow& run) { return run.state == engine::RunState::running 
 Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root, Trace trace) {
   const artifact::Root tree(root);
   const auto open = trace == Trace::none ? metadata::open_queries_without_trace : metadata::open_queries;
-  return open(tree.database(), [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
+  Result<std::unique_ptr<metadata::Queries>> queries =
+      open(tree.database(), [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
+  if (queries || queries.error().code != ErrorCode::not_found || runs_with_manifest(tree, 1).empty()) return queries;
+  return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is gone, but runs are there", tree.database().string()),
+                        "`mlpipe doctor --rebuild` makes it anew from the folders of the runs");
 }
 
 Result<const TaskRow*> find_task(const RunRow& run, const std::vector<TaskRow>& tasks, const std::string& path) {
@@ -200,13 +209,15 @@ Value::Struct value_of(const RunRow& run, const TaskRow& task, WallTime now) {
                       {"state", engine::to_string(task.state)},
                       {"component", task.component},
                       {"attempts", std::move(attempts)},
-                      {"inputs", data_value(task.inputs)},
-                      {"outputs", data_value(task.outputs)}};
+                      {"inputs", value_of(task.inputs)},
+                      {"outputs", value_of(task.outputs)}};
   add_text(value, "image", task.image);
   add_text(value, "image_id", task.image_id);
   add_text(value, "image_digest", task.image_digest);
   add_text(value, "reason", task.reason);
   add_text(value, "cached_from", task.cached_from);
+  add_time(value, "cached_at", task.cached_at);
+  add_time(value, "made", task.made);
   add_text(value, "fingerprint", task.fingerprint);
   if (task.removed) value.emplace("removed", true);
   add_duration(value, duration_of(run, task, now));

@@ -49,6 +49,8 @@ bool has_exit_code(const metadata::TaskRow& task, const metadata::AttemptRow& at
 Value::Struct value_of(const metadata::RunRow& run, WallTime now);
 Value::Struct value_of(const metadata::RunRow& run, const metadata::TaskRow& task, WallTime now);
 Value::Struct value_of(const metadata::EventRow& event);
+Value value_of(const engine::Artifact& artifact);
+Value value_of(const engine::TaskData& data);
 // The numbers among the metadata of a task's Metrics artifacts, by output; empty when there are none.
 Value::Struct metrics_of(const metadata::TaskRow& task);
 

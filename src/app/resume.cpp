@@ -6,6 +6,7 @@
 #include "app/engine_choice.hpp"
 #include "app/leftovers.hpp"
 #include "app/print.hpp"
+#include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
 #include "app/replay_source.hpp"
 #include "app/root.hpp"
@@ -235,6 +236,12 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   Result<fs::path> path = resolve_root(command.options.root);
   if (!path) return Failure(path.error());
   const artifact::Root root(std::move(*path));
+  if (!command.options.dry_run) {
+    const SystemClock clock;
+    if (Result<> mended = mend_record(root, standard_console(clock)); !mended) {
+      return report_error(mended.error(), ExitCode::environment);
+    }
+  }
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path(), trace_of(command.options));
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> row = (*queries)->find_run(command.run);

@@ -6,6 +6,7 @@
 #include "app/pipeline_file.hpp"
 #include "app/preflight.hpp"
 #include "app/print.hpp"
+#include "app/rebuild.hpp"
 #include "app/resume.hpp"
 #include "app/root.hpp"
 #include "app/run_folder.hpp"
@@ -61,6 +62,11 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   const spec::PipelineSpec& spec = std::get<spec::PipelineSpec>(loaded);
   Result<fs::path> root = resolve_root(command.root, spec.pipeline_root, fs::path(command.pipeline).parent_path());
   if (!root) return report_error(root.error());
+  const SystemClock clock;
+  if (!command.dry_run) {
+    Result<> mended = mend_record(artifact::Root(*root), standard_console(clock));
+    if (!mended) return report_error(mended.error(), ExitCode::environment);
+  }
   if (command.resume) {
     Result<std::optional<metadata::RunRow>> interrupted = find_interrupted(*root, command.run_id, spec.name, trace_of(command));
     if (!interrupted) return report_error(interrupted.error());
@@ -82,7 +88,6 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
 
   if (Result<> found = preflight(prepared->plan); !found) return report_error(found.error());
 
-  SystemClock clock;
   WallTime now = clock.wall();
   Result<std::string> run_id = choose_run_id(command.run_id, spec.name, now);
   if (!run_id) return report_error(run_id.error());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "app/manifest.hpp"
 #include "app/payload_difference.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
@@ -12,7 +13,6 @@
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/metadata/lineage.hpp"
 #include "mlpipe/plan/fingerprint.hpp"
-#include "mlpipe/sys/file.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -162,14 +162,11 @@ class Explainer final {
   // The record has no edges; run.json has.
   std::vector<std::string> unfinished_needs(const TaskRow& task) {
     std::vector<std::string> unfinished;
-    const Result<std::string> text = sys::read_file(artifact::Root(root_).run(run_.id) / "run.json");
-    const Result<Value> manifest = text ? parse_json(*text, "run.json") : Failure(text.error());
-    const Value* all = manifest ? manifest->find("tasks") : nullptr;
-    const Value* entry = all == nullptr ? nullptr : all->find(task.path);
-    const Value* needs = entry == nullptr ? nullptr : entry->find("needs");
-    if (needs == nullptr || !needs->is_list()) return unfinished;
+    const Result<Value> manifest = load_manifest(artifact::Root(root_).run(run_.id));
+    if (!manifest) return unfinished;
+    const std::vector<std::string> needs = needs_of(*manifest, task.path);
     for (const TaskRow& other : tasks_) {
-      const bool is_needed = std::ranges::any_of(needs->as_list(), [&](const Value& need) { return need == Value(other.path); });
+      const bool is_needed = std::ranges::find(needs, other.path) != needs.end();
       if (is_needed && !engine::is_final(other.state)) unfinished.push_back(other.path);
     }
     return unfinished;

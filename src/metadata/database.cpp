@@ -12,7 +12,7 @@ namespace {
 
 // How long a write waits for other runs on the same root. Their transactions take milliseconds; a run of a million tasks
 // begins in seconds.
-constexpr int k_busy_timeout_ms = 60'000;
+constexpr std::chrono::milliseconds k_patience{60'000};
 
 ErrorCode code_of(int status, int system_error) {
   switch (status & 0xff) {
@@ -36,12 +36,6 @@ ErrorCode code_of(int status, int system_error) {
 
 std::string hint_of(int status, ErrorCode code, const std::filesystem::path& file) {
   switch (status & 0xff) {
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-      return fmt::format(
-          "the file is damaged: move {0} and its -wal and -shm files aside, or restore them from a backup; "
-          "the artifacts under runs/ do not depend on it",
-          file.string());
     case SQLITE_BUSY: return "another process has been writing to it for a minute; look for a stopped mlpipe process";
     default: break;
   }
@@ -51,6 +45,14 @@ std::string hint_of(int status, ErrorCode code, const std::filesystem::path& fil
     return fmt::format("make {} writable for you, or choose another root with --root", file.parent_path().string());
   }
   return "";
+}
+
+// Our statements fit our tables: a table or column that is not there was lost with a piece of the file.
+bool is_damage(int status, std::string_view reason) {
+  const int primary = status & 0xff;
+  if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) return true;
+  return primary == SQLITE_ERROR && (reason.starts_with("no such ") || reason.find("has no column") != reason.npos ||
+                                     reason.find("values were supplied") != reason.npos);
 }
 
 std::string uri_of(const std::filesystem::path& file, std::string_view query) {
@@ -74,6 +76,9 @@ bool may_make_log(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+const char* const k_mend_hint =
+    "`mlpipe doctor --rebuild` makes it anew from the folders of the runs, and keeps the damaged file beside it";
 
 // ---- Statement ---------------------------------------------------------------------------------------------------
 
@@ -147,7 +152,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
   const std::string uri = uri_of(file, mode == OpenMode::immutable ? "?immutable=1" : "");
   const int status = sqlite3_open_v2(uri.c_str(), &database->handle_, flags, nullptr);
   if (status != SQLITE_OK) return database->failure(status);
-  sqlite3_busy_timeout(database->handle_, k_busy_timeout_ms);
+  database->set_patience(k_patience);
   // The file may come from anywhere: its schema is not trusted with side effects, its pages are checked when read.
   if (Result<> set = database->execute("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"); !set) {
     return Failure(std::move(set).error());
@@ -161,6 +166,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
 Database::~Database() {
   // Not _v2: a statement that outlives its connection is a bug, and a zombie would keep the lock.
   if (handle_ != nullptr) MLPIPE_ASSERT(sqlite3_close(handle_) == SQLITE_OK);
+}
+
+void Database::set_patience(std::chrono::milliseconds patience) {
+  sqlite3_busy_timeout(handle_, static_cast<int>(patience.count()));
 }
 
 Result<> Database::execute(const char* sql) {
@@ -190,8 +199,12 @@ Result<std::int64_t> Database::number(std::string_view sql) {
 
 Failure Database::failure(int status) const {
   const int system_error = handle_ == nullptr ? 0 : sqlite3_system_errno(handle_);
-  const ErrorCode code = code_of(status, system_error);
   std::string reason = handle_ == nullptr ? sqlite3_errstr(status) : sqlite3_errmsg(handle_);
+  if (is_damage(status, reason)) {
+    found_damage_ = true;
+    return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: {}", file_.string(), reason), k_mend_hint);
+  }
+  const ErrorCode code = code_of(status, system_error);
   const int primary = status & 0xff;
   if (system_error != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY)) {
     reason += fmt::format(" ({})", std::generic_category().message(system_error));

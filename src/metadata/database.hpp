@@ -32,6 +32,9 @@ struct StatementDeleter {
 
 class Database;
 
+// What to do about a damaged record.
+extern const char* const k_mend_hint;
+
 // A prepared statement. Failures of bind() are kept and come out of the next step.
 class Statement final {
  public:
@@ -127,11 +130,18 @@ class Database final {
 
   // The Error that an SQLite result code of this connection stands for: "record <file>: <what SQLite says>".
   Failure failure(int status) const;
+  // How long it waits for other writers from now on; a minute unless said.
+  void set_patience(std::chrono::milliseconds patience);
+  // Was one of those that the file is damaged?
+  bool found_damage() const { return found_damage_; }
+  void mark_damaged() const { found_damage_ = true; }  // by what is in it
+  void mark_foreign() const { found_damage_ = false; }  // it is not ours
 
  private:
   explicit Database(std::filesystem::path file) : file_(std::move(file)) {}
   std::filesystem::path file_;
   sqlite3* handle_ = nullptr;
+  mutable bool found_damage_ = false;
 };
 
 // Rolls back unless committed.

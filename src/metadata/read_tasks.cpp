@@ -71,7 +71,12 @@ class Tasks final {
           row.memory = static_cast<std::uint64_t>(columns.integer());
           latest_[*task] = row.number;
           rows_[*task].fingerprint = row.fingerprint;
-          if (row.number != k_cached_attempt) rows_[*task].attempts.push_back(std::move(row));
+          if (row.number == k_cached_attempt) {
+            rows_[*task].cached_at = row.started;
+            rows_[*task].made = row.finished;
+          } else {
+            rows_[*task].attempts.push_back(std::move(row));
+          }
           return {};
         },
         run_);

@@ -3,9 +3,8 @@
 namespace mlpipe::metadata {
 
 Failure damaged(const Database& database, std::string_view what) {
-  return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: {}", database.file().string(), what),
-                        "restore the file from a backup, or move it and its -wal and -shm files aside; "
-                        "the artifacts under runs/ do not depend on it");
+  database.mark_damaged();
+  return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: {}", database.file().string(), what), k_mend_hint);
 }
 
 Result<Value> json_of(const Database& database, std::string_view text, std::string_view what) {

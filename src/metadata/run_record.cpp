@@ -1,9 +1,8 @@
 #include "mlpipe/metadata/record.hpp"
 
-#include <cmath>
-
 #include "metadata/read_results.hpp"
 #include "metadata/schema.hpp"
+#include "metadata/write_data.hpp"
 #include "mlpipe/engine/naming.hpp"
 
 namespace mlpipe::metadata {
@@ -11,8 +10,6 @@ namespace {
 
 using engine::TaskState;
 using engine::Transition;
-
-constexpr std::string_view k_metrics_type = "system.Metrics";
 
 // The image as the user wrote it: the reference, or the folder it is built from; nothing for an importer.
 std::string image_as_written(const spec::ComponentSpec& component) {
@@ -180,9 +177,6 @@ class SqliteRunRecord final : public RunRecord {
         {&end_attempt_,
          "UPDATE attempts SET state = ?4, exit_code = ?5, oom_killed = ?6, message = ?7, hint = ?8, finished = ?9 "
          "WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
-        {&insert_parameter_, "INSERT INTO parameters VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
-        {&insert_artifact_, "INSERT INTO artifacts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
-        {&insert_metric_, "INSERT INTO metrics VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
         {&update_counts_,
          "UPDATE runs SET waiting = ?2, ready = ?3, starting = ?4, running = ?5, stopping = ?6, retry_wait = ?7, "
          "succeeded = ?8, failed = ?9, skipped = ?10, cancelled = ?11, deferred = ?12, cached = ?13 WHERE run = ?1"},
@@ -196,6 +190,9 @@ class SqliteRunRecord final : public RunRecord {
     Result<ResultReader> results = ResultReader::prepare(*database_);
     if (!results) return Failure(std::move(results).error());
     results_ = std::move(*results);
+    Result<DataWriter> data = DataWriter::prepare(*database_);
+    if (!data) return Failure(std::move(data).error());
+    data_ = std::move(*data);
     return {};
   }
 
@@ -357,7 +354,7 @@ class SqliteRunRecord final : public RunRecord {
         Result<> intent = insert_attempt_.run(run_, task, attempt, container, transition.at, cache.fingerprint,
                                               cache.why, transition.memory);
         if (!intent || transition.inputs == nullptr) return intent;
-        return write_data(*transition.inputs, task, attempt, "input");
+        return data_.write_inputs({run_, task, attempt}, *transition.inputs);
       }
       case TaskState::running:
         return update_attempt_.run(run_, task, attempt, "running", std::optional<WallTime>(transition.at), "");
@@ -371,9 +368,8 @@ class SqliteRunRecord final : public RunRecord {
   Result<> write_cached(const Transition& transition, std::uint32_t task) {
     return Steps()
         .then([&] { return insert_cached_.run(run_, task, transition.at, transition.cache->made, transition.cache->fingerprint); })
-        .then([&] { return write_data(*transition.inputs, task, 0, "input"); })
-        .then([&] { return write_data(*transition.outputs, task, 0, "output"); })
-        .then([&] { return write_metrics(*transition.outputs, task, 0); })
+        .then([&] { return data_.write_inputs({run_, task, 0}, *transition.inputs); })
+        .then([&] { return data_.write_outputs({run_, task, 0}, *transition.outputs); })
         .result();
   }
 
@@ -390,36 +386,8 @@ class SqliteRunRecord final : public RunRecord {
           return end_attempt_.run(run_, task, attempt, engine::to_string(result.end), result.exit_code,
                                   result.oom_killed, result.message, result.hint, transition.at);
         })
-        .then([&] { return write_data(result.outputs, task, attempt, "output"); })
-        .then([&] { return write_metrics(result.outputs, task, attempt); })
+        .then([&] { return data_.write_outputs({run_, task, attempt}, result.outputs); })
         .result();
-  }
-
-  Result<> write_data(const engine::TaskData& data, std::uint32_t task, int attempt, std::string_view direction) {
-    for (const auto& [name, value] : data.parameters) {
-      Result<> added = insert_parameter_.run(run_, task, attempt, direction, name, to_json(value));
-      if (!added) return added;
-    }
-    for (const auto& [name, artifact] : data.artifacts) {
-      Result<> added =
-          insert_artifact_.run(run_, task, attempt, direction, name, artifact.name, artifact.type, artifact.uri,
-                               artifact.digest, artifact.bytes, artifact.is_folder, to_json(artifact.metadata));
-      if (!added) return added;
-    }
-    return {};
-  }
-
-  Result<> write_metrics(const engine::TaskData& outputs, std::uint32_t task, int attempt) {
-    for (const auto& [output, artifact] : outputs.artifacts) {
-      if (artifact.type != k_metrics_type || !artifact.metadata.is_struct()) continue;
-      for (const auto& [name, value] : artifact.metadata.as_struct()) {
-        // SQLite stores NaN as NULL; the metadata keeps it.
-        if (!value.is_number() || std::isnan(value.as_double())) continue;
-        if (Result<> added = insert_metric_.run(run_, task, attempt, output, name, value.as_double()); !added)
-          return added;
-      }
-    }
-    return {};
   }
 
   Result<> write_counts(const engine::StateCounts& counts, std::size_t cached) {
@@ -434,11 +402,11 @@ class SqliteRunRecord final : public RunRecord {
 
   std::unique_ptr<Database> database_;  // before the statements: they must go first
   Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_,
-      insert_attempt_, update_attempt_, end_attempt_, insert_parameter_, insert_artifact_, insert_metric_,
-      update_counts_, update_run_, take_up_attempt_, insert_cached_, insert_fingerprint_, update_cached_task_,
-      mark_removed_;
+      insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_, insert_cached_,
+      insert_fingerprint_, update_cached_task_, mark_removed_;
   std::optional<ResultReader> results_;
   std::optional<Transaction> snapshot_;  // for results(), until the next commit
+  DataWriter data_;
 
   std::int64_t run_ = 0;  // the run's number in the database
   std::string run_id_;

@@ -62,19 +62,22 @@ Result<SchemaState> check_schema(Database& database, std::int64_t version) {
   const std::string file = database.file().string();
   if (*application == 0 && *found == 0 && *tables == 0) return SchemaState::absent;
   if (*application != k_application_id) {
-    return fail_with_hint(ErrorCode::conflict,
-                          fmt::format("record {}: it is an SQLite database of another program", file),
-                          "nothing in it was changed; choose another root with --root, or move the file away");
+    return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is an SQLite database of another program", file),
+                          "nothing in it was changed; choose another root with --root, or move the file away and let "
+                          "`mlpipe doctor --rebuild` make the record anew from the folders of the runs");
   }
   if (*found > version) {
     return fail_with_hint(
-        ErrorCode::conflict,
+        ErrorCode::io,
         fmt::format("record {}: it was written by a newer mlpipe (schema version {}, this one knows up to {})", file,
                     *found, version),
         "nothing in it was changed; use the newer mlpipe, or another root with --root");
   }
-  if (*found < 1)
-    return fail(ErrorCode::io, "record {}: schema version {} does not exist; the file is damaged", file, *found);
+  if (*found < 1) {
+    database.mark_damaged();
+    return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: schema version {} does not exist", file, *found),
+                          k_mend_hint);
+  }
   return *found < version ? SchemaState::older : SchemaState::current;
 }
 

@@ -37,9 +37,9 @@ check 'size or quality of the house matters most' in_run houses \
 
 check 'the better model is chosen, and it is that very file' in_run houses \
   '(path / "choose/model/model.joblib").read_bytes() == (path / min(("train_boosting", "train_forest"),
-     key=lambda task: run["tasks"][task]["parameters"]["cv_rmse"]) / "model/model.joblib").read_bytes()'
+     key=lambda task: run["tasks"][task]["outputs"]["parameters"]["cv_rmse"]) / "model/model.joblib").read_bytes()'
 check 'the metrics are in the manifest' in_run houses \
-  'run["tasks"]["choose"]["artifacts"]["metrics"]["metadata"]["rmse"] == numbers("choose", "metrics")["rmse"]'
+  'run["tasks"]["choose"]["outputs"]["artifacts"]["metrics"]["metadata"]["rmse"] == numbers("choose", "metrics")["rmse"]'
 check 'every task succeeded' in_run houses \
   'run["state"] == "succeeded" and {task["state"] for task in run["tasks"].values()} == {"succeeded"}'
 

@@ -23,7 +23,7 @@ check 'the letters were counted' in_run h 'run["outputs"]["letters"] == 2 * len(
 
 check 'flaky succeeds at the third attempt' run_example flaky f
 check 'its attempts are counted' in_run f \
-  'run["tasks"]["flaky"]["attempts"] == 3 and run["tasks"]["flaky"]["parameters"]["attempts"] == 3'
+  'len(run["tasks"]["flaky"]["attempts"]) == 3 and run["tasks"]["flaky"]["outputs"]["parameters"]["attempts"] == 3'
 check 'the task after it ran after it' in_run f 'times("report")[0] >= times("flaky")[1]'
 
 too_often() {

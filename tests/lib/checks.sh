@@ -40,7 +40,7 @@ run_example() {
   return "$code"
 }
 
-# in_run RUN-ID PYTHON: evaluates an expression that must be true. It may use: run (run.json), path (the run's folder),
+# in_run RUN-ID PYTHON: evaluates an expression that must be true. It may use: run (run.json, its tasks by path), path (the run's folder),
 # numbers(TASK, OUTPUT) (a Metrics artifact), rows(TASK, OUTPUT, FILE) (a CSV file as a list of dicts) and
 # times(TASK) (when its last attempt's container ran, and when it had finished; seconds).
 in_run() {
@@ -49,6 +49,7 @@ import csv, json, pathlib, sqlite3, sys
 root, run_id, expression = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 path = root / "runs" / run_id
 run = json.loads((path / "run.json").read_text())
+run["tasks"] = {task["task"]: task for task in run["tasks"]}
 
 def numbers(task, output):
     return json.loads((path / task / output / "data").read_text())

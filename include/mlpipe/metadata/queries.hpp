@@ -70,6 +70,8 @@ struct TaskRow {
   std::string reason;        // why skipped, cancelled or failed
   std::vector<AttemptRow> attempts;  // of a cached task none
   std::string cached_from;   // the run whose result stands for its own; empty: it has its own
+  std::optional<WallTime> cached_at;  // of a cached task: when it was found
+  std::optional<WallTime> made;       // and when an attempt made it, however often it was reused since
   std::string fingerprint;   // of its latest attempt, or of the cached result
   bool removed = false;      // its artifacts' payload was taken away (keep: false, gc)
   engine::TaskData inputs;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/metadata/record.hpp"
 #include "support/temp_dir.hpp"
 
 namespace mlpipe::app {
@@ -314,6 +315,27 @@ TEST_F(Doctor, NoticesARecordThatDoesNotOpen) {
   const std::vector<Check> checks = examined();
   EXPECT_EQ(the(checks, "record").health, Health::fail);
   EXPECT_THAT(the(checks, "record").message, HasSubstr("metadata.db"));
+}
+
+TEST_F(Doctor, NoticesADamagedRecordAndRunsThatAreNotInIt) {
+  const std::filesystem::path database = folder_.path() / "pipeline-root/.mlpipe/metadata.db";
+  folder_.write("pipeline-root/runs/lost/run.json", "{}");
+  Check check = the(examined(), "record");
+  EXPECT_EQ(check.health, Health::fail);
+  EXPECT_THAT(check.message, HasSubstr("gone, but 1 run"));
+
+  ASSERT_TRUE(metadata::open_record(database));
+  check = the(examined(), "record");
+  EXPECT_EQ(check.health, Health::warn);
+  EXPECT_THAT(check.message, HasSubstr("1 run(s)"));
+  EXPECT_THAT(check.hint, HasSubstr("doctor --rebuild"));
+
+  std::filesystem::remove_all(folder_.path() / "pipeline-root/runs/lost");
+  EXPECT_EQ(the(examined(), "record").health, Health::ok);
+  std::filesystem::resize_file(database, 20'000);
+  check = the(examined(), "record");
+  EXPECT_EQ(check.health, Health::fail);
+  EXPECT_THAT(check.hint, HasSubstr("doctor --rebuild"));
 }
 
 TEST_F(Doctor, NoticesARootThatCannotBeWritten) {

@@ -148,7 +148,7 @@ TEST_F(Why, WhatDidNotRunSaysWhy) {
   engine::Transition deferred = run->change("late", TaskState::deferred);
   deferred.reason = "mlpipe run 7 makes the same result";
   ASSERT_TRUE(run->commit_all({failed, deferred}));
-  write_file(root.run("r1") / "run.json", R"({"tasks": {"train": {"needs": ["split", "judge"]}}})");
+  write_file(root.run("r1") / "run.json", R"({"version": 2, "tasks": [{"task": "train", "needs": ["split", "judge"]}]})");
   ASSERT_EQ(ask("r1", "judge"), ExitCode::succeeded);
   EXPECT_EQ(out, "judge did not run: skipped: its condition is false: 1 > 2\n");
   ASSERT_EQ(ask("r1", "deploy"), ExitCode::succeeded);

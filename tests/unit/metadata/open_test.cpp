@@ -135,9 +135,9 @@ TEST_F(OpenRecord, AnotherProgramsDatabaseIsLeftAlone) {
   ASSERT_TRUE(Database::open(file, OpenMode::create).value()->execute("CREATE TABLE photos (id INTEGER)"));
   const std::string before = test::slurp(file);
   const Error error = open_error();
-  EXPECT_EQ(error.code, ErrorCode::conflict);
+  EXPECT_EQ(error.code, ErrorCode::io);
   EXPECT_THAT(error.message, HasSubstr("another program"));
-  EXPECT_EQ(open_queries(file, {}).error().code, ErrorCode::conflict);
+  EXPECT_EQ(open_queries(file, {}).error().code, ErrorCode::io);
   EXPECT_EQ(test::slurp(file), before);
 }
 
@@ -146,7 +146,7 @@ TEST_F(OpenRecord, ANewerSchemaIsLeftAlone) {
   ASSERT_TRUE(Database::open(file, OpenMode::create).value()->execute("PRAGMA user_version = 99"));
   const std::string before = test::slurp(file);
   const Error error = open_error();
-  EXPECT_EQ(error.code, ErrorCode::conflict);
+  EXPECT_EQ(error.code, ErrorCode::io);
   EXPECT_THAT(error.message, AllOf(HasSubstr("newer mlpipe"), HasSubstr("99")));
   EXPECT_THAT(open_queries(file, {}).error().message, HasSubstr("newer mlpipe"));
   EXPECT_EQ(test::slurp(file), before);
