@@ -73,7 +73,8 @@ class Search final {
       add({.kind = LeftoverKind::folder, .name = folder.string(), .id = {}, .run = name, .bytes = take(folder)});
     }
     if (unknown == 0) return;
-    plan_.remarks.push_back(fmt::format("{} run(s) in {} are not in the record and stay: look at their run.json",
+    plan_.remarks.push_back(fmt::format("{} run(s) in {} are not in the record and stay: look at their run.json, or take them in "
+                                        "with `mlpipe doctor --rebuild`",
                                         unknown, search_.root.runs().string()));
   }
 
