@@ -238,9 +238,8 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   const artifact::Root root(std::move(*path));
   if (!command.options.dry_run) {
     const SystemClock clock;
-    if (Result<> mended = mend_record(root, standard_console(clock)); !mended) {
-      return report_error(mended.error(), ExitCode::environment);
-    }
+    Result<> mended = mend_record(root, standard_console(clock));
+    if (!mended) return report_error(mended.error(), ExitCode::environment);
   }
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path(), trace_of(command.options));
   if (!queries) return Failure(queries.error());

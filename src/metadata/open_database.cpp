@@ -44,22 +44,6 @@ Result<std::unique_ptr<Database>> open_migrated(const fs::path& file) {
   return Database::open(file, OpenMode::read_only);
 }
 
-// What was opened when it is a record of this mlpipe; `of_older` opens one that an older mlpipe wrote.
-template <class OfOlder>
-Result<std::unique_ptr<Database>> for_reading(const fs::path& file, OpenedForReading opened, OfOlder of_older) {
-  if (!opened.state) return Failure(std::move(opened.state).error());
-  if (*opened.state == SchemaState::absent) {
-    const std::string_view what = opened.database ? "it is empty" : "there is none";
-    return fail_with_hint(ErrorCode::not_found, fmt::format("record {}: {}: no run was started on this root", file.string(), what),
-                          "name the root with --root, or start a run with `mlpipe run`");
-  }
-  if (*opened.state == SchemaState::older) {
-    opened.database.reset();  // before the migration: this connection must not hold it up
-    return of_older(file);
-  }
-  return std::move(opened.database);
-}
-
 }  // namespace
 
 // SQLite answers a concurrent change of the journal mode with an error instead of waiting. A lock on the folder leaves
@@ -99,7 +83,7 @@ Result<std::unique_ptr<Database>> open_for_writing(const fs::path& file) {
   return database;
 }
 
-OpenedForReading open_as_it_is(const fs::path& file, OpenMode how) {
+OpenedForReading open_as_it_is(const fs::path& file, OpenMode mode) {
   OpenedForReading opened;
   const FileLook look = look_at_file(file);
   if (look.error) {
@@ -110,8 +94,8 @@ OpenedForReading open_as_it_is(const fs::path& file, OpenMode how) {
     opened.state = SchemaState::absent;
     return opened;
   }
-  const auto open = [&](OpenMode mode) {
-    Result<std::unique_ptr<Database>> database = Database::open(file, mode);
+  const auto open = [&](OpenMode how) {
+    Result<std::unique_ptr<Database>> database = Database::open(file, how);
     if (!database) {
       opened.state = Failure(std::move(database).error());
       return;
@@ -120,7 +104,7 @@ OpenedForReading open_as_it_is(const fs::path& file, OpenMode how) {
     opened.state = check_record(*opened.database);
     opened.damaged = opened.database->found_damage();
   };
-  open(how);
+  open(mode);
   if (opened.state || opened.damaged) return opened;
   // Where we may not write, SQLite cannot make the files that go with WAL. Without a log beside the file nobody is
   // writing and the file is whole by itself.
@@ -128,15 +112,38 @@ OpenedForReading open_as_it_is(const fs::path& file, OpenMode how) {
   return opened;
 }
 
+namespace {
+
+// A record that has runs, perhaps of an older mlpipe.
+Result<OpenedForReading> open_existing(const fs::path& file, OpenMode mode) {
+  OpenedForReading opened = open_as_it_is(file, mode);
+  if (!opened.state) return Failure(std::move(opened.state).error());
+  if (*opened.state != SchemaState::absent) return opened;
+  const std::string_view what = opened.database ? "it is empty" : "there is none";
+  return fail_with_hint(ErrorCode::not_found, fmt::format("record {}: {}: no run was started on this root", file.string(), what),
+                        "name the root with --root, or start a run with `mlpipe run`");
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Database>> open_for_reading(const fs::path& file) {
-  return for_reading(file, open_as_it_is(file, OpenMode::read_only), open_migrated);
+  Result<OpenedForReading> opened = open_existing(file, OpenMode::read_only);
+  if (!opened) return Failure(std::move(opened).error());
+  if (*opened->state == SchemaState::older) {
+    opened->database.reset();  // before the migration: this connection must not hold it up
+    return open_migrated(file);
+  }
+  return std::move(opened->database);
 }
 
 Result<std::unique_ptr<Database>> open_without_trace(const fs::path& file) {
-  return for_reading(file, open_as_it_is(file, OpenMode::traceless), [](const fs::path& older) {
-    return fail_with_hint(ErrorCode::unavailable, fmt::format("record {}: it was written by an older mlpipe", older.string()),
+  Result<OpenedForReading> opened = open_existing(file, OpenMode::traceless);
+  if (!opened) return Failure(std::move(opened).error());
+  if (*opened->state == SchemaState::older) {
+    return fail_with_hint(ErrorCode::unavailable, fmt::format("record {}: it was written by an older mlpipe", file.string()),
                           "`mlpipe runs`, for example, brings it up to date and keeps a copy");
-  });
+  }
+  return std::move(opened->database);
 }
 
 }  // namespace mlpipe::metadata

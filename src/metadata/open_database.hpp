@@ -27,6 +27,6 @@ struct OpenedForReading {
   Result<SchemaState> state = SchemaState::absent;
   bool damaged = false;  // of an Error in `state`: the file is ours and damaged
 };
-OpenedForReading open_as_it_is(const std::filesystem::path& file, OpenMode how = OpenMode::read_only);
+OpenedForReading open_as_it_is(const std::filesystem::path& file, OpenMode mode = OpenMode::read_only);
 
 }  // namespace mlpipe::metadata
