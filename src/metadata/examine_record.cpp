@@ -67,11 +67,14 @@ Result<> touch_tables(Database& database) {
   return {};
 }
 
-// "" when SQLite finds nothing wrong with any page.
+// "" when SQLite finds nothing wrong with any page. It tells of several lines, the first of which only names the database.
 Result<std::string> check_pages(Database& database) {
   std::string found;
   Result<> read = each_row(database, "PRAGMA quick_check(1)", [&](const Statement& row) -> Result<> {
-    if (row.text(0) != "ok") found = row.text(0);
+    const std::string text(row.text(0));
+    for (const std::string_view line : split(text, '\n')) {
+      if (line != "ok" && !line.starts_with("*** in database") && found.empty()) found = line;
+    }
     return {};
   });
   if (!read) return Failure(std::move(read).error());

@@ -232,6 +232,16 @@ TEST_F(RebuildTest, ALostBeginningIsKnownAsOurs) {
   }
 }
 
+TEST_F(RebuildTest, ABrokenPageIsToldInOneLine) {
+  write_record("r1");
+  std::string bytes = test::slurp(file);
+  bytes.replace(4096, 3000, std::string(3000, '\xab'));
+  folder.write("metadata.db", bytes);
+  const RecordCondition condition = examine_record(file, Depth::whole);
+  EXPECT_EQ(condition.kind, Kind::damaged);
+  EXPECT_THAT(condition.error.message, testing::AllOf(HasSubstr("damaged: "), HasSubstr("age "), testing::Not(HasSubstr("***"))));
+}
+
 TEST_F(RebuildTest, ALostTableIsDamageNotABugOfOurs) {
   write_record("r1");
   ASSERT_TRUE(Database::open(file, OpenMode::create).value()->execute("PRAGMA foreign_keys = OFF; DROP TABLE metrics"));
