@@ -104,6 +104,20 @@ suite_examples() {
   done
 }
 
+# The bars of docs/benchmarks.md: worth something only on a machine that does nothing else.
+suite_bench() { if build_or_count release; then run_suite bench bench_all; fi; }
+
+bench_all() {
+  local good=0 bad=0 binaries="$repo/build/release"
+  bench() { if "$@" --check; then good=$((good + 1)); else bad=$((bad + 1)); fi; }
+  bench "$binaries/null_runner_bench"
+  bench "$repo/tests/bench/startup.py" --mlpipe "$mlpipe"
+  bench "$repo/tests/bench/containers.py" --mlpipe "$mlpipe" --bare "$binaries/bare_engine"
+  bench "$repo/tests/bench/cache.py" --mlpipe "$mlpipe" --bench "$binaries/cached_run_bench"
+  echo "$good passed, $bad failed"
+  ((bad == 0))
+}
+
 suite_tidy() {
   ensure_packages clang-tidy-14
   step configure-dev "Configuring build/dev" in_repo cmake --preset dev
