@@ -25,6 +25,11 @@ engine::Recovered recovered_task(plan::TaskId id, const metadata::TaskRow& row) 
     task.attempt = latest.number;
     task.memory = latest.memory;
     task.take_up.running_since = latest.running;
+    // A resume that was killed at once had the task waiting again; the attempt is under way all the same.
+    const bool is_under_way = latest.number > 0 && latest.started && !latest.finished;
+    if (is_under_way && row.state == engine::TaskState::waiting) {
+      task.state = latest.running ? engine::TaskState::running : engine::TaskState::starting;
+    }
     if (latest.stop_reason == "timed_out") task.take_up.stopping = engine::StopReason::timed_out;
     if (latest.stop_reason == "cancelled") task.take_up.stopping = engine::StopReason::cancelled;
   }
