@@ -188,7 +188,23 @@ std::string with_short_digests(std::string text) {
   return text;
 }
 
-std::string readable(const std::string& text) { return shorten(printable(with_short_digests(text)), 80); }
+constexpr std::size_t k_readable = 80;
+
+std::string readable(const std::string& text) { return printable(with_short_digests(text)); }
+
+// Of two texts that begin alike for long, what they have before the difference is left out but for a few characters.
+void cut_to_difference(std::string& before, std::string& after) {
+  constexpr std::size_t k_context = 24;
+  if (before.size() <= k_readable && after.size() <= k_readable) return;
+  const auto differ = std::ranges::mismatch(before, after);
+  const auto same = static_cast<std::size_t>(differ.in1 - before.begin());
+  if (same <= 2 * k_context) return;
+  std::size_t start = same - k_context;
+  const auto is_inside_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; };
+  while (start > 0 && is_inside_character(before[start])) --start;
+  before.replace(0, start, "…");
+  after.replace(0, start, "…");
+}
 
 std::string subject_of(const FingerprintChange& change) {
   if (change.kind == "version") return change.name.empty() ? "the cache version" : "the form of fingerprints";
@@ -217,8 +233,11 @@ std::vector<FingerprintChange> compare_fingerprints(const std::string& before, c
 }
 
 std::string to_string(const FingerprintChange& change) {
-  const std::string before = readable(change.before);
-  const std::string after = readable(change.after);
+  std::string before = readable(change.before);
+  std::string after = readable(change.after);
+  cut_to_difference(before, after);
+  before = shorten(before, k_readable);
+  after = shorten(after, k_readable);
   const bool in_sequence = std::ranges::find(k_sequences, change.kind) != k_sequences.end();
   if (in_sequence && !change.name.empty()) {
     const std::string place = fmt::format("{} {}", change.kind == "script" ? "line" : "word", change.name);

@@ -19,9 +19,11 @@ using spec::Word;
 using test::artifact;
 using test::parameter;
 using test::text_template;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 // A task as far as a fingerprint knows it; the tests change one thing of it.
 struct Task {
@@ -341,6 +343,13 @@ TEST(FingerprintChanges, SayWhatChanged) {
               ElementsAre(HasSubstr("args lost word 3: {\"concat\"")));
   EXPECT_THAT(changes_of([](Task& t) { t.inputs.parameters["note"] = Value("x"); }),
               ElementsAre("parameter note is new", "input note is given now"));
+}
+
+TEST(FingerprintChanges, OfLongTextsAreCutToWhereTheyDiffer) {
+  const std::string same(200, 'x');
+  EXPECT_THAT(changes(scripted(same + "äaä" + same), scripted(same + "äbä" + same)),
+              ElementsAre(AllOf(StartsWith("script changed in line 1: from …xxx"), HasSubstr("äaä"), HasSubstr("äbä"))));
+  EXPECT_THAT(changes(scripted(same), scripted("y" + same)), ElementsAre(StartsWith("script changed in line 1: from xxx")));
 }
 
 TEST(FingerprintChanges, OfAScriptNameTheLine) {
