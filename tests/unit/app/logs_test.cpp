@@ -109,6 +109,23 @@ TEST_F(Logs, CanBeOneStreamOrTheLastLines) {
   EXPECT_EQ(out, "");
 }
 
+TEST_F(Logs, OfACachedTaskSayWhoseTheyAre) {
+  test::RunWriter run(record(), "r1", {"a"});
+  const engine::TaskData none;
+  const engine::CacheAnswer answer{.kind = engine::CacheAnswer::Kind::hit, .from_run = "r0"};
+  engine::Transition cached = run.change("a", engine::TaskState::succeeded);
+  cached.inputs = cached.outputs = &none;
+  cached.cache = &answer;
+  ASSERT_TRUE(run.commit(cached));
+  run.finish(engine::RunState::succeeded);
+  EXPECT_EQ(run_it(), ExitCode::succeeded);
+  EXPECT_EQ(std::exchange(err, ""), "mlpipe: 1 of 1 tasks came from the cache: what they printed is in the runs that made them\n");
+  command.task = "a";
+  EXPECT_EQ(run_it(), ExitCode::succeeded);
+  EXPECT_EQ(err, "mlpipe: task a came from the cache and printed nothing in this run; `mlpipe logs r0 a` has what it printed\n");
+  EXPECT_EQ(out, "");
+}
+
 TEST_F(Logs, OfATaskThatNeverRanSayWhy) {
   test::RunWriter run(record(), "r1", {"a"});
   run.skip("a", "split failed");
