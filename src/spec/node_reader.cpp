@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "mlpipe/base/text.hpp"
 
@@ -118,7 +119,40 @@ bool expect_sequence(YamlNode node, std::string_view what, Mistakes& mistakes) {
   return false;
 }
 
+namespace {
+
+// Words of other tools for what has another name here.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> k_words_of_others{{{"needs", "after"},
+                                                                                           {"depends", "after"},
+                                                                                           {"depends_on", "after"},
+                                                                                           {"dependencies", "after"},
+                                                                                           {"steps", "tasks"},
+                                                                                           {"jobs", "tasks"},
+                                                                                           {"nodes", "tasks"},
+                                                                                           {"stages", "tasks"},
+                                                                                           {"cmd", "command"},
+                                                                                           {"run", "script"},
+                                                                                           {"with", "arguments"},
+                                                                                           {"environment", "env"},
+                                                                                           {"if", "when"},
+                                                                                           {"condition", "when"},
+                                                                                           {"retries", "retry"}}};
+
+const std::string* known_here_as(std::string_view word, std::span<const std::string> known) {
+  const auto found = std::ranges::find(k_words_of_others, word, &std::pair<std::string_view, std::string_view>::first);
+  if (found == k_words_of_others.end()) return nullptr;
+  const auto name = std::ranges::find(known, found->second);
+  return name == known.end() ? nullptr : &*name;
+}
+
+}  // namespace
+
 void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes) {
+  if (const std::string* meant = known_here_as(key.text(), known)) {
+    mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
+                   fmt::format("it is called {} here", ticked(*meant)));
+    return;
+  }
   mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
                  mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
 }
