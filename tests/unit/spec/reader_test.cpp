@@ -386,8 +386,11 @@ TEST(Reader, ExpressionsInAComponentFileAreTextWithAWarning) {
   EXPECT_EQ(written(result->component->container()->args), Words{"${{ inputs.x }}"});
 }
 
-TEST(FormatReference, EveryYamlBlockIsRead) {
-  std::string text = test::slurp(fs::path(MLPIPE_SOURCE) / "docs/format.md");
+TEST(Documents, EveryYamlBlockIsRead) {
+  std::string text;
+  for (const char* document : {"README.md", "docs/manual.md", "docs/format.md"}) {
+    text += test::slurp(fs::path(MLPIPE_SOURCE) / document);
+  }
   int blocks = 0;
   for (std::size_t at = 0; (at = text.find("```yaml\n", at)) != std::string::npos;) {
     at += 8;
@@ -395,6 +398,7 @@ TEST(FormatReference, EveryYamlBlockIsRead) {
     ++blocks;
     if (block.find("\nimplementation:") != std::string::npos) {
       test::TempDir folder;
+      folder.write("Dockerfile", "FROM python:3.11-slim\n");
       Result<ReadComponent> component = read_component(folder.write("component.yaml", block));
       ASSERT_TRUE(component);
       EXPECT_EQ(render(component->diagnostics, component->sources), "") << block;
@@ -402,7 +406,7 @@ TEST(FormatReference, EveryYamlBlockIsRead) {
       EXPECT_EQ(problems(read(block, MLPIPE_SOURCE)), "") << block;
     }
   }
-  EXPECT_GE(blocks, 7);
+  EXPECT_GE(blocks, 12);
 }
 
 TEST(Examples, AreReadWithoutAWord) {
