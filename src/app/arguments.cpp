@@ -31,7 +31,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, const
   for (const auto& [key, value] : choices) names.push_back(key);
   return app
       .add_option_function<std::string>(name, [&target, choices](const std::string& key) { target = choices.at(key); }, help)
-      ->check(CLI::IsMember(names))
+      ->check(CLI::IsMember(names).description(""))
       ->type_name(join(names, "|"));
 }
 
@@ -69,7 +69,7 @@ void add_run_options(CLI::App& app, RunCommand& run) {
   app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
   app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
   app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_flag("!--no-cache", run.cache, "Run every task, also those whose result an earlier run has");
+  app.add_flag_callback("--no-cache", [&run] { run.cache = false; }, "Run every task, also those whose result an earlier run has");
   app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
   app.add_flag("--dry-run", run.dry_run, "Say what would become of each task and why, and run nothing");
   app.add_flag("--json", run.json, "With --dry-run: print JSON");
@@ -206,7 +206,7 @@ void add_components(CLI::App& root, ComponentCommands& commands) {
   refuse_empty(run.add_option("--run-id", options.run_id, "Id of the run (default: <component>-<date>-<time>-<4 hex>)")
                    ->type_name("ID"));
   add_choice(run, "--engine", options.engine, k_engines, "What runs it; process: no container at all");
-  run.add_flag("!--no-cache", options.cache, "Run it, also when an earlier run has its result");
+  run.add_flag_callback("--no-cache", [&options] { options.cache = false; }, "Run it, also when an earlier run has its result");
   add_manner(run, options);
   add_json(run, commands.run.json);
 }

@@ -52,7 +52,7 @@ std::string attempts_text(const RunRow& run, const TaskRow& task, const Console&
     if (attempt.started && attempt.running) text += ", ran after " + duration_text(*attempt.running - *attempt.started);
     if (duration) text += (attempt.finished ? ", took " : ", for ") + duration_text(*duration);
     text += fmt::format("\n     container {}\n", attempt.container);
-    if (!attempt.why.empty()) text += fmt::format("     ran although there is a cache: {}\n", printable(attempt.why));
+    if (!attempt.why.empty()) text += fmt::format("     not from the cache: {}\n", printable(attempt.why));
     if (attempt.oom_killed) text += "     a process in it met the kernel's OOM killer\n";
     if (!attempt.message.empty()) text += fmt::format("     {}\n", printable(attempt.message));
     if (!attempt.hint.empty()) text += fmt::format("     hint: {}\n", printable(attempt.hint));

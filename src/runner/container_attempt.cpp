@@ -224,7 +224,7 @@ AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult 
     result.end = AttemptEnd::output_missing;
     result.message = "it ended well, but " + outputs->missing.front();
     for (std::size_t i = 1; i < outputs->missing.size(); ++i) result.message += "; " + outputs->missing[i];
-    result.hint = "a task has failed when it does not write every output it declares";
+    result.hint = "a task has failed when an output it declares is missing, or is not what it says";
     return result;
   }
   if (Result<> passed = tools_.run.failpoint.pass("attempt.collected"); !passed) return infrastructure(passed.error());

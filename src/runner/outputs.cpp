@@ -5,6 +5,7 @@
 #include "mlpipe/artifact/digest.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/file.hpp"
+#include "runner/placeholders.hpp"
 
 namespace mlpipe::runner {
 namespace {
@@ -112,8 +113,8 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
       collected.missing.push_back(fmt::format("output \"{}\" is no {}: {}", parameter.name, to_string(parameter.type),
                                               value.error().message));
     } else if (!parameter.optional) {
-      collected.missing.push_back(fmt::format("output \"{}\" was not written; its value belongs in {}", parameter.name,
-                                              files.visible_parameter(parameter.name).string()));
+      collected.missing.push_back(fmt::format("output \"{}\" was not written; its value belongs in the file ${}",
+                                              parameter.name, environment_name("MLPIPE_OUTPUT_", parameter.name)));
     }
   }
   for (const spec::ArtifactSpec& output : interface.output_artifacts) {
