@@ -113,28 +113,32 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   std::size_t position_ = 0;
 };
 
+bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
+void write_escaped(std::string& out, char c) {
+  switch (c) {
+    case '"': out += "\\\""; break;
+    case '\\': out += "\\\\"; break;
+    case '\n': out += "\\n"; break;
+    case '\r': out += "\\r"; break;
+    case '\t': out += "\\t"; break;
+    default: out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+  }
+}
+
 void write_string(std::string& out, const std::string& text) {
-  if (is_valid_utf8(text)) {
-    out += '"';
-    for (char c : text) {
-      switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        default:
-          if (static_cast<unsigned char>(c) < 0x20) {
-            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-          } else {
-            out += c;
-          }
-      }
-    }
-    out += '"';
+  if (!is_valid_utf8(text)) {
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return;
   }
-  out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  out += '"';
+  for (auto begin = text.begin(); begin != text.end();) {
+    const auto end = std::find_if_not(begin, text.end(), is_plain);
+    out.append(begin, end);
+    begin = end;
+    if (begin != text.end()) write_escaped(out, *begin++);
+  }
+  out += '"';
 }
 
 struct Layout {

@@ -125,12 +125,15 @@ std::optional<std::string> closest(std::string_view word, std::span<const std::s
 }
 
 bool is_valid_utf8(std::string_view text) {
-  while (!text.empty()) {
-    std::size_t length = sequence_length(text);
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  while (true) {
+    // Nearly all of nearly every text.
+    text.remove_prefix(static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_ascii) - text.begin()));
+    if (text.empty()) return true;
+    const std::size_t length = sequence_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
-  return true;
 }
 
 std::string printable(std::string_view text) {
