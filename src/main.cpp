@@ -13,7 +13,7 @@ namespace {
 
 int report_bug(const std::exception& unforeseen) {
   mlpipe::app::print_error(std::string("mlpipe: bug: ") + unforeseen.what() +
-                           "\n  hint: please report it with the command line and the spec\n");
+                           "\n  hint: please report it with the command line, the spec, and what --debug-log FILE writes\n");
   return static_cast<int>(mlpipe::app::ExitCode::bug);
 }
 

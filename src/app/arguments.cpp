@@ -51,6 +51,9 @@ void add_manner(CLI::App& app, RunCommand& run) {
   app.add_flag("-q,--quiet", run.quiet, "Only failures and the end");
   add_choice(app, "--progress", run.progress, k_styles, "How progress is shown");
   refuse_empty(app.add_option("--junit", run.junit, "Also write a JUnit report to FILE")->type_name("FILE"));
+  refuse_empty(app.add_option("--debug-log", run.debug_log, "Append what mlpipe does, step by step, to FILE")
+                   ->envname("MLPIPE_DEBUG_LOG")
+                   ->type_name("FILE"));
   app.add_option_function<std::string>(
          "--grace",
          [&run](const std::string& text) {

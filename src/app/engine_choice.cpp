@@ -5,9 +5,11 @@
 
 namespace mlpipe::app {
 
-Result<std::unique_ptr<runner::ContainerEngine>> connect_engine(EngineChoice choice) {
+Result<std::unique_ptr<runner::ContainerEngine>> connect_engine(EngineChoice choice, DebugLog* debug_log) {
   if (choice == EngineChoice::process) return runner::make_process_engine();
-  return runner::connect_docker(runner::docker_search_of_process());
+  runner::DockerSearch search = runner::docker_search_of_process();
+  search.debug_log = debug_log;
+  return runner::connect_docker(search);
 }
 
 }  // namespace mlpipe::app

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 
+#include "app/debug_log.hpp"
 #include "app/journal.hpp"
 #include "app/manifest.hpp"
 #include "app/print.hpp"
@@ -105,6 +106,7 @@ runner::RunContext make_context(const Execution& run, const engine::Failpoint& f
           .concurrent_tasks = prepared.limits.max_parallel,
           .failpoint = failpoint,
           .gpus_held = std::move(gpus_held),
+          .debug_log = run.debug_log,
           .images = run.images.by_key};
 }
 
@@ -232,7 +234,10 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
     });
     given.interruption.forward_to(runner.get());
     cache->post_to([&runner](engine::Event event) { runner->post(std::move(event)); });
-    state = engine::run_to_end(run, *runner, recording, given.reporting.reporter(), given.clock, *failpoint);
+    std::optional<DebuggedRecord> debugged;
+    if (given.debug_log != nullptr) debugged.emplace(recording, given.prepared.plan, *given.debug_log);
+    engine::Record& told = debugged ? static_cast<engine::Record&>(*debugged) : recording;
+    state = engine::run_to_end(run, *runner, told, given.reporting.reporter(), given.clock, *failpoint);
     given.interruption.forward_to(nullptr);
     cache.reset();  // its watch posts to the runner
   }

@@ -8,6 +8,7 @@
 #include "app/options.hpp"
 #include "app/reporting.hpp"
 #include "mlpipe/artifact/tree.hpp"
+#include "mlpipe/base/debug_log.hpp"
 #include "mlpipe/engine/run.hpp"
 #include "mlpipe/metadata/record.hpp"
 #include "mlpipe/runner/images.hpp"
@@ -45,6 +46,7 @@ struct Execution {
   Reporting& reporting;
   Interruption& interruption;
   const Clock& clock;
+  DebugLog* debug_log = nullptr;
   runner::GivenResults given = {};  // CachePolicy::given
 };
 

@@ -30,6 +30,7 @@ struct RunCommand {
   ProgressStyle progress = ProgressStyle::automatic;
   ProgressTarget progress_to = ProgressTarget::standard_output;  // the other where an answer in JSON follows
   std::string junit;
+  std::string debug_log;  // a file; empty: none
   std::vector<std::string> component_path;
   std::chrono::milliseconds grace{10'000};
   std::string command_line;  // as typed, for the record

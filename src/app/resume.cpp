@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/dry_run.hpp"
+#include "app/debug_log.hpp"
 #include "app/engine_choice.hpp"
 #include "app/leftovers.hpp"
 #include "app/print.hpp"
@@ -128,7 +129,9 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
 
   SystemClock clock;
   Interruption interruption;
-  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(command.engine);
+  Result<std::unique_ptr<DebugLog>> debug_log = open_debug_log(command.debug_log, command.command_line);
+  if (!debug_log) return report_error(debug_log.error(), ExitCode::environment);
+  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(command.engine, debug_log->get());
   if (!engine) return report_error(engine.error(), ExitCode::environment);
   Reporting reporting(command, prepared->plan, prepared->root, run_id, clock);
   auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
@@ -152,6 +155,7 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
                                         .reporting = reporting,
                                         .interruption = interruption,
                                         .clock = clock,
+                                        .debug_log = debug_log->get(),
                                         .given = std::move(*given)},
                                        {.tasks = std::move(*tasks), .gpus_held = left->gpus_held()});
   left->remove_sandboxes();

@@ -1,5 +1,6 @@
 #include "app/start_run.hpp"
 
+#include "app/debug_log.hpp"
 #include "app/engine_choice.hpp"
 #include "app/print.hpp"
 #include "app/run_folder.hpp"
@@ -13,7 +14,9 @@ ImageMaker preparing_images(const plan::Plan& plan) {
 }
 
 ExitCode start_run(NewRun run, Interruption& interruption, const Clock& clock) {
-  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(run.command.engine);
+  Result<std::unique_ptr<DebugLog>> debug_log = open_debug_log(run.command.debug_log, run.command.command_line);
+  if (!debug_log) return report_error(debug_log.error(), ExitCode::environment);
+  Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(run.command.engine, debug_log->get());
   if (!engine) return report_error(engine.error(), ExitCode::environment);
   run.start.engine = (*engine)->info().name;
   if (run.command.engine == EngineChoice::process) {
@@ -41,6 +44,7 @@ ExitCode start_run(NewRun run, Interruption& interruption, const Clock& clock) {
                                      .reporting = reporting,
                                      .interruption = interruption,
                                      .clock = clock,
+                                     .debug_log = debug_log->get(),
                                      .given = std::move(run.given)});
   reporting.finish();
   if (!code) return report_error(code.error(), ExitCode::environment);

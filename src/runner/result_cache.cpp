@@ -115,6 +115,14 @@ class TreeCache final : public RunCache {
   }
 
   CacheAnswer search(TaskId task, const TaskData& inputs, Search how) {
+    CacheAnswer answer = answer_to(task, inputs, how);
+    debug(run_.debug_log, "cache", "'{}': {}, fingerprint {}", plan_.task(task).path(),
+          answer.kind == Kind::hit ? "from run " + answer.from_run : answer.why,
+          answer.fingerprint.empty() ? "none" : answer.fingerprint);
+    return answer;
+  }
+
+  CacheAnswer answer_to(TaskId task, const TaskData& inputs, Search how) {
     if (const auto given = policy_.given.find(task); given != policy_.given.end()) return given->second;
     CacheAnswer answer;
     const spec::ComponentSpec& component = plan_.component(task);

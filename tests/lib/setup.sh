@@ -19,7 +19,7 @@ fi
 export CCACHE_BASEDIR="$repo" CCACHE_NOHASHDIR=1
 
 build_packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates graphviz
-  libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libfmt-dev libexpected-dev libssl-dev libsqlite3-dev
+  libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev libssl-dev libsqlite3-dev
   libboost-dev libgtest-dev libgmock-dev)
 test_packages=(busybox-static clang-14 libclang-rt-14-dev strace faketime sqlite3 python3 python3-jsonschema python3-yaml tmux procps iproute2 cron)
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mlpipe/base/debug_log.hpp"
 #include "mlpipe/engine/failpoint.hpp"
 #include "mlpipe/runner/container_engine.hpp"
 #include "mlpipe/sys/file_digests.hpp"
@@ -27,6 +28,7 @@ struct RunContext {
   // GPUs that containers of an earlier mlpipe hold, by container name.
   std::map<std::string, std::vector<std::string>> gpus_held = {};
   sys::FileDigests* digests = nullptr;  // what is known of files without reading them; borrowed, may be null
+  DebugLog* debug_log = nullptr;        // borrowed, may be null
   std::map<std::string, Image> images;  // by image_key(): every image of the run, resolved once
 };
 

@@ -70,6 +70,7 @@ Result<> AttemptLoop::attach() {
         fmt::format("attaching to container {}", id_.substr(0, 12)),
         Response{.status = status, .body = std::move(leftover), .server = {}, .api_version = {}, .os_type = {}});
   }
+  debug(client_.log(), "engine", "container {}: attached", id_.substr(0, 12));
   attached_ = std::move(connection);
   log_open_ = true;
   return demultiplexer_.feed(std::as_bytes(std::span(leftover)));
@@ -224,6 +225,7 @@ void AttemptLoop::advance_wait(short ready) {
     container_ended();
     return;
   }
+  debug(client_.log(), "engine", "container {}: the wait was lost", id_.substr(0, 12));
   wait_lost_ = true;
   sweep_due_ = now();
 }
@@ -238,6 +240,7 @@ Result<> AttemptLoop::advance_start(short ready) {
 Result<> AttemptLoop::finish_start() {
   const Response response = answer_of(*start_, std::move(start_body_));
   start_.reset();
+  debug(client_.log(), "engine", "container {}: start answered {}", id_.substr(0, 12), response.status);
   if (!response.ok() && response.status != 304) return start_refused(id_, response);
   if (started_) started_();
   // 304: it runs already, and may have ended before our wait was registered.
@@ -275,6 +278,7 @@ void AttemptLoop::advance_stop(short ready) {
   bool lost = false;
   if (!step(*stop_call_, ready, lost)) return;
   const int status = stop_call_->response().status();
+  debug(client_.log(), "engine", "container {}: stop answered {}", id_.substr(0, 12), lost ? "nothing" : std::to_string(status));
   stop_call_.reset();
   // 304, 404, 409: it has ended already.
   if (lost || status >= 500) stop_retry_ = now() + times_.stop_retry;
@@ -341,6 +345,7 @@ Result<> AttemptLoop::judge_sweep(const Response& response) {
 }
 
 void AttemptLoop::log_ended() {
+  debug(client_.log(), "engine", "container {}: its log has ended", id_.substr(0, 12));
   log_open_ = false;
   log_closed_at_ = now();
   sweep_due_ = std::min(sweep_due_, now() + (wait_lost_ ? 0ms : times_.quick_sweep));
@@ -348,6 +353,7 @@ void AttemptLoop::log_ended() {
 
 void AttemptLoop::container_ended() {
   if (ended_ == Ended::yes) return;
+  debug(client_.log(), "engine", "container {}: it has ended", id_.substr(0, 12));
   ended_ = Ended::yes;
   ended_at_ = now();
   wait_.reset();

@@ -23,8 +23,8 @@ std::string short_id(const std::string& id) { return id.substr(0, 12); }
 }  // namespace
 
 DockerEngine::DockerEngine(Endpoint endpoint, Handshake handshake, RegistryAuth auth, std::string build_network,
-                           LoopTimes times)
-    : client_(std::move(endpoint)),
+                           LoopTimes times, DebugLog* debug_log)
+    : client_(std::move(endpoint), debug_log),
       handshake_(std::move(handshake)),
       auth_(std::move(auth)),
       build_network_(std::move(build_network)),

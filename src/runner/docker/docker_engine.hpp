@@ -29,7 +29,7 @@ Result<Handshake> shake_hands(HttpClient& client, std::chrono::milliseconds pati
 class DockerEngine final : public ContainerEngine {
  public:
   DockerEngine(Endpoint endpoint, Handshake handshake, RegistryAuth auth, std::string build_network,
-               LoopTimes times = {});
+               LoopTimes times = {}, DebugLog* debug_log = nullptr);
 
   const EngineInfo& info() const override { return handshake_.info; }
   Result<Image> inspect_image(const std::string& reference) override;

@@ -52,6 +52,19 @@ Result<> drive_watched(Exchange& exchange, Until until, Watch watch, const std::
   return {};
 }
 
+std::string name_of(const Request& request) { return request.method + " " + request.target; }
+
+// What `calling` gives; the log hears of it.
+template <class Calling>
+Result<Response> told(DebugLog* log, const std::string& name, Calling&& calling) {
+  const auto begin = std::chrono::steady_clock::now();
+  Result<Response> response = calling();
+  const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begin;
+  debug(log, "engine", "{}: {} in {:.1f} ms", name, response ? std::to_string(response->status) : response.error().message,
+        taken.count());
+  return response;
+}
+
 Response response_of(const ResponseParser& parser, std::string body) {
   return {.status = parser.status(),
           .body = std::move(body),
@@ -91,6 +104,15 @@ void HttpClient::keep(sys::Fd connection) {
 }
 
 Result<Response> HttpClient::call(Request request, CallLimits limits) {
+  return told(log_, name_of(request), [&] { return call_silently(request, limits); });
+}
+
+Result<Response> HttpClient::stream(Request request, const BodySink& sink, CallLimits limits) {
+  const std::string name = name_of(request);
+  return told(log_, name, [&] { return stream_silently(std::move(request), sink, limits); });
+}
+
+Result<Response> HttpClient::call_silently(const Request& request, const CallLimits& limits) {
   const Watch watch{
       .deadline = std::chrono::steady_clock::now() + limits.timeout, .timeout = limits.timeout, .stop = limits.stop};
   sys::Fd connection = take_idle();
@@ -121,7 +143,7 @@ Result<Response> HttpClient::call(Request request, CallLimits limits) {
   }
 }
 
-Result<Response> HttpClient::stream(Request request, const BodySink& sink, CallLimits limits) {
+Result<Response> HttpClient::stream_silently(Request request, const BodySink& sink, const CallLimits& limits) {
   Result<sys::Fd> connection = connect();
   if (!connection) return Failure(std::move(connection).error());
   std::string error_body;

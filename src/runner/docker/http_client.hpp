@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mlpipe/base/clock.hpp"
+#include "mlpipe/base/debug_log.hpp"
 #include "mlpipe/base/result.hpp"
 #include "mlpipe/sys/fd.hpp"
 #include "mlpipe/sys/stop_signal.hpp"
@@ -39,9 +40,11 @@ Result<> drive(Exchange& exchange, Until until, MonotonicTime deadline, const st
 // Calls on the engine's socket. Connections are kept and used again; any thread, several calls at once.
 class HttpClient final {
  public:
-  explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  // `log`, borrowed, is told of every call; null: nobody is.
+  explicit HttpClient(Endpoint endpoint, DebugLog* log = nullptr) : endpoint_(std::move(endpoint)), log_(log) {}
 
   const Endpoint& endpoint() const { return endpoint_; }
+  DebugLog* log() const { return log_; }
 
   // One request and its answer, whatever its status. The body is limited to 64 MiB. An idle connection that the engine
   // had closed is replaced once, when no byte of an answer came: such a request may reach the engine twice.
@@ -56,10 +59,13 @@ class HttpClient final {
   Result<sys::Fd> connect() const;
 
  private:
+  Result<Response> call_silently(const Request& request, const CallLimits& limits);
+  Result<Response> stream_silently(Request request, const BodySink& sink, const CallLimits& limits);
   sys::Fd take_idle();
   void keep(sys::Fd connection);
 
   const Endpoint endpoint_;
+  DebugLog* const log_;
   std::mutex mutex_;  // idle connections are shared by the worker threads
   std::vector<sys::Fd> idle_;
 };

@@ -113,12 +113,12 @@ std::vector<fs::path> sockets_of(const DockerSearch& search) {
 }
 
 Result<std::unique_ptr<ContainerEngine>> connect_at(const DockerSearch& search, const Endpoint& endpoint) {
-  docker::HttpClient client(endpoint);
+  docker::HttpClient client(endpoint, search.debug_log);
   Result<docker::Handshake> handshake = docker::shake_hands(client, search.patience);
   if (!handshake) return Failure(std::move(handshake).error());
   return std::unique_ptr<ContainerEngine>(std::make_unique<docker::DockerEngine>(
       endpoint, std::move(*handshake), docker::RegistryAuth(config_folder(search), search.environment),
-      variable(search, "MLPIPE_BUILD_NETWORK")));
+      variable(search, "MLPIPE_BUILD_NETWORK"), docker::LoopTimes{}, search.debug_log));
 }
 
 // Of all refusals, the one that is nearest to working gives code and hint: an engine that is there but will not let us

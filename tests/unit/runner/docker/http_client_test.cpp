@@ -44,6 +44,25 @@ TEST_F(HttpClientTest, OneConnectionServesManyCalls) {
   EXPECT_EQ(server_.connections(), 1U);
 }
 
+class KeptLog final : public DebugLog {
+ public:
+  void write(std::string_view topic, std::string_view text) override { lines.push_back(fmt::format("{}: {}", topic, text)); }
+  std::vector<std::string> lines;
+};
+
+TEST_F(HttpClientTest, ALogHearsOfEveryCallButNotOfWhatWasSent) {
+  KeptLog log;
+  HttpClient client(endpoint(), &log);
+  server_.on("POST /create", 409, "in use");
+  const Request request{.method = "POST", .target = "/create?name=a", .headers = {{"X-Registry-Auth", "s3cret"}}, .body = "s3cret"};
+  EXPECT_EQ(client.call(request)->status, 409);
+  EXPECT_EQ(client.stream(request, [](std::string_view) {}, {})->status, 409);
+  ASSERT_EQ(log.lines.size(), 2U);
+  for (const std::string& line : log.lines) {
+    EXPECT_THAT(line, testing::MatchesRegex("engine: POST /create\\?name=a: 409 in [0-9.]+ ms"));
+  }
+}
+
 TEST_F(HttpClientTest, AChunkedAnswerComesWholeHoweverItIsCut) {
   server_.on("GET /a", [](Peer& peer, const SeenRequest&) {
     const std::string answer =
