@@ -29,7 +29,7 @@ std::string offer_for(const std::string& value, const CommandShape& command) {
 }
 
 // In single quotes, as bash and zsh take it.
-std::string quoted(std::string_view text) {
+std::string single_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -82,7 +82,7 @@ std::string case_function(std::string_view name, const std::vector<CommandShape>
   std::string text = fmt::format("{}() {{\n  case $1 in\n", name);
   for (const CommandShape& command : commands) {
     const std::string body = entry(command);
-    if (!body.empty()) text += fmt::format("    {}) {} ;;\n", quoted(command.name), body);
+    if (!body.empty()) text += fmt::format("    {}) {} ;;\n", single_quoted(command.name), body);
   }
   return text + "  esac\n}\n";
 }
@@ -90,7 +90,7 @@ std::string case_function(std::string_view name, const std::vector<CommandShape>
 std::string value_function(const std::vector<CommandShape>& commands) {
   std::string text = "__mlpipe_value() {\n  case $1 in\n";
   for (const auto& [key, offer] : offers(commands)) {
-    text += fmt::format("    {}) echo {} ;;\n", quoted(key), quoted(offer));
+    text += fmt::format("    {}) echo {} ;;\n", single_quoted(key), single_quoted(offer));
   }
   return text + "  esac\n}\n";
 }
@@ -105,7 +105,7 @@ std::string nested_function(const std::vector<CommandShape>& commands) {
   std::string text = "__mlpipe_nested() {\n  case $1 in\n";
   for (const CommandShape& command : commands) {
     const std::string words = nested_words(commands, command.name);
-    if (!words.empty()) text += fmt::format("    {}) echo {} ;;\n", quoted(command.name), quoted(words));
+    if (!words.empty()) text += fmt::format("    {}) echo {} ;;\n", single_quoted(command.name), single_quoted(words));
   }
   return text + "  esac\n}\n";
 }
@@ -113,11 +113,11 @@ std::string nested_function(const std::vector<CommandShape>& commands) {
 std::string bash_options(const CommandShape& command) {
   std::vector<std::string> words;
   for (const OptionShape& option : command.options) words.insert(words.end(), option.names.begin(), option.names.end());
-  return words.empty() ? "" : "echo " + quoted(join(words, " "));
+  return words.empty() ? "" : "echo " + single_quoted(join(words, " "));
 }
 
 // "word:help" in quotes, as _describe takes it.
-std::string described(const std::string& word, std::string_view help) { return quoted(word + ":" + std::string(help)); }
+std::string described(const std::string& word, std::string_view help) { return single_quoted(word + ":" + std::string(help)); }
 
 std::string zsh_options(const CommandShape& command) {
   std::vector<std::string> words;
@@ -134,7 +134,7 @@ std::string zsh_commands(const std::vector<CommandShape>& commands) {
     for (const CommandShape* each : nested(commands, command.name)) {
       words.push_back(described(last_word(each->name), each->help));
     }
-    if (!words.empty()) text += fmt::format("    {}) reply=({}) ;;\n", quoted(command.name), join(words, " "));
+    if (!words.empty()) text += fmt::format("    {}) reply=({}) ;;\n", single_quoted(command.name), join(words, " "));
   }
   return text + "  esac\n}\n";
 }
