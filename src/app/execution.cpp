@@ -198,7 +198,7 @@ Result<> write_end(const Execution& given, const fs::path& folder, const Manifes
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
   runner::remove_abandoned_secrets(runner::place_of_secrets());
   const fs::path folder = given.prepared.root.run(given.start.id);
-  if (Result<> noted = record.record_images(resolved(given.images)); !noted) return Failure(noted.error());
+  if (Result<> noted = record.record_images(resolved(given.images), given.images.named); !noted) return Failure(noted.error());
   if (Result<> linked = sys::replace_symlink(fs::path("runs") / given.start.id, given.prepared.root.latest()); !linked) {
     return Failure(linked.error());
   }

@@ -1,6 +1,7 @@
 #include "inputs.hpp"
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/engine/foresight.hpp"
 
 namespace mlpipe::engine {
 namespace {
@@ -62,6 +63,7 @@ Result<Value> of_task(const ValueSource& values, const spec::Reference& referenc
 }
 
 Result<Value> of_run(const ValueSource& values, const spec::Reference& reference) {
+  if (values.options.run_id.empty()) return fail(ErrorCode::not_found, "{}: there is no run yet", to_string(reference));
   if (reference.path.size() == 2 && reference.path[1] == "id") return Value(values.options.run_id);
   if (reference.path.size() == 2 && reference.path[1] == "root") return Value(values.options.run_root);
   return fail(ErrorCode::not_found, "{}: of the run there are run.id and run.root", to_string(reference));
@@ -85,6 +87,14 @@ class Resolver final {
  public:
   Resolver(const ValueSource& values, TaskId task)
       : values_(values), spec_(*values.plan.task(task).spec), interface_(values.plan.component(task).interface) {}
+
+  TaskData resolve_some() {
+    for (const spec::Argument& argument : spec_.arguments) {
+      // One that has no value yet adds nothing.
+      (void)std::visit([&](const auto& binding) { return add(argument.input, binding); }, argument.binding);
+    }
+    return std::move(data_);
+  }
 
   Result<TaskData> resolve() {
     for (const spec::Argument& argument : spec_.arguments) {
@@ -165,6 +175,15 @@ ValueSource values_of(const Run& run) {
 }
 
 Result<TaskData> resolve_inputs(const ValueSource& values, TaskId task) { return Resolver(values, task).resolve(); }
+
+TaskData inputs_known_beforehand(const plan::Plan& plan, TaskId task) {
+  const RunOptions no_run{};
+  const ValueSource values{.plan = plan,
+                           .options = no_run,
+                           .outputs = [](TaskId) { return nullptr; },
+                           .state = [](TaskId) { return TaskState::waiting; }};
+  return Resolver(values, task).resolve_some();
+}
 
 Result<bool> condition_holds(const ValueSource& values, TaskId task) {
   const spec::Expression& condition = *values.plan.task(task).spec->when;

@@ -88,11 +88,16 @@ class SqliteRunRecord final : public RunRecord {
     return {};
   }
 
-  Result<> record_images(const std::vector<ResolvedImage>& images) override {
+  Result<> record_images(const std::vector<ResolvedImage>& images,
+                         const std::map<plan::TaskId, std::string>& named) override {
     Result<> recorded = in_transaction([&]() -> Result<> {
       for (const ResolvedImage& image : images) {
         Result<> added = insert_image_.run(run_, image.reference, image.id, image.digest);
         if (!added) return added;
+      }
+      for (const auto& [task, reference] : named) {
+        Result<> noted = name_image_.run(run_, static_cast<std::int64_t>(plan::index(task)), reference);
+        if (!noted) return noted;
       }
       return {};
     });
@@ -156,6 +161,7 @@ class SqliteRunRecord final : public RunRecord {
         {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
         {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
         {&insert_image_, "INSERT OR REPLACE INTO images VALUES (?1, ?2, ?3, ?4)"},
+        {&name_image_, "UPDATE tasks SET image = ?3 WHERE run = ?1 AND task = ?2"},
         {&insert_task_, "INSERT INTO tasks (run, task, path, component, image, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', '')"},
         {&insert_event_, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
         {&update_task_, "UPDATE tasks SET state = ?3, reason = ?4 WHERE run = ?1 AND task = ?2"},
@@ -401,8 +407,8 @@ class SqliteRunRecord final : public RunRecord {
   }
 
   std::unique_ptr<Database> database_;  // before the statements: they must go first
-  Statement insert_run_, insert_argument_, insert_label_, insert_image_, insert_task_, insert_event_, update_task_,
-      insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_, insert_cached_,
+  Statement insert_run_, insert_argument_, insert_label_, insert_image_, name_image_, insert_task_, insert_event_,
+      update_task_, insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_, insert_cached_,
       insert_fingerprint_, update_cached_task_, mark_removed_;
   std::optional<ResultReader> results_;
   std::optional<Transaction> snapshot_;  // for results(), until the next commit

@@ -24,12 +24,15 @@ AttemptResult import_artifact(const AttemptJob& job, const AttemptTools& tools, 
 
 }  // namespace
 
-Result<std::string> image_key(const spec::ContainerSpec& container, const engine::TaskData& inputs) {
+Result<std::string> image_key(const spec::ComponentSpec& component, const engine::TaskData& inputs) {
+  const spec::ContainerSpec& container = *component.container();
   if (!container.build_context.empty()) return container.build_context.string();
-  return spec::render(container.image, [&inputs](const spec::Reference& reference) -> Result<Value> {
+  return spec::render(container.image, [&](const spec::Reference& reference) -> Result<Value> {
     if (reference.path.size() == 2 && reference.path[0] == "inputs") {
       auto found = inputs.parameters.find(reference.path[1]);
       if (found != inputs.parameters.end()) return found->second;
+      const spec::ParameterSpec* input = component.interface.input_parameter(reference.path[1]);
+      if (input != nullptr && input->default_value) return *input->default_value;
     }
     return fail(ErrorCode::invalid_input, "an image cannot be named by {}", to_string(reference));
   });

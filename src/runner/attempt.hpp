@@ -53,6 +53,6 @@ AttemptReport run_attempt(const AttemptJob& job, const AttemptTools& tools, Atte
                           const RunningSince& running);
 
 // The key of a component's image in RunContext::images; the image as written, or the build folder.
-Result<std::string> image_key(const spec::ContainerSpec& container, const engine::TaskData& inputs);
+Result<std::string> image_key(const spec::ComponentSpec& component, const engine::TaskData& inputs);
 
 }  // namespace mlpipe::runner

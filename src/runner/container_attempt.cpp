@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "mlpipe/runner/images.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "runner/classify.hpp"
 #include "runner/container_config.hpp"
@@ -57,11 +58,13 @@ std::optional<engine::StopReason> stop_reason(const AttemptStop& stop) {
 }
 
 AttemptResult ContainerAttempt::run_to_result() {
-  Result<std::string> key = image_key(*job_.component->container(), job_.request.inputs);
+  Result<std::string> key = image_key(*job_.component, job_.request.inputs);
   if (!key) return unusable(key.error());
   auto image = tools_.run.images.find(*key);
   if (image == tools_.run.images.end()) {
-    Result<Image> found = tools_.engine.inspect_image(*key);  // named by a parameter: not known before
+    // Named by what another task gave: not known before.
+    const auto quietly = [](std::string_view) {};
+    Result<Image> found = find_or_pull(*key, job_.settings->pull, tools_.engine, quietly, stop_.signal);
     if (!found) return classify_error(found.error(), stop_reason(stop_));
     image_ = std::move(*found);
   } else {

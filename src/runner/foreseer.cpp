@@ -20,7 +20,7 @@ class WorldForeseer final : public engine::Foreseer {
     std::string why = cache_.runs_anyway(task);
     const spec::ContainerSpec* container = plan_.component(task).container();
     if (!why.empty() || container == nullptr) return why;
-    const Result<std::string> key = image_key(*container, {});
+    const Result<std::string> key = image_key(plan_.component(task), engine::inputs_known_beforehand(plan_, task));
     if (!key) return {};  // named by what the task is given
     const auto absent = images_.absent.find(*key);
     return absent == images_.absent.end() ? std::string() : absent->second;
@@ -30,7 +30,7 @@ class WorldForeseer final : public engine::Foreseer {
     CacheAnswer answer = cache_.foresee(task, inputs);
     const spec::ContainerSpec* container = plan_.component(task).container();
     if (answer.kind != CacheAnswer::Kind::hit || container == nullptr) return answer;
-    const Result<std::string> key = image_key(*container, inputs);
+    const Result<std::string> key = image_key(plan_.component(task), inputs);
     if (key && images_.pulled_anew.contains(*key)) {
       answer.kind = CacheAnswer::Kind::busy;
       answer.why = "its image is pulled anew (`pull: always`): cached if it is still the same";

@@ -8,8 +8,10 @@
 
 #include "mlpipe/base/sha256.hpp"
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/engine/foresight.hpp"
 #include "mlpipe/runner/build_context.hpp"
 #include "mlpipe/sys/file.hpp"
+#include "runner/attempt.hpp"
 
 namespace mlpipe::runner {
 namespace {
@@ -31,13 +33,10 @@ std::vector<Wanted> wanted_images(const plan::Plan& plan) {
   for (plan::TaskId id : plan.order()) {
     const spec::ContainerSpec* container = plan.component(id).container();
     if (container == nullptr || !plan.selected(id)) continue;
-    if (container->build_context.empty() && !container->image.is_literal()) continue;
-    std::string key = container->build_context.string();
-    if (key.empty()) {
-      for (const auto& part : container->image.parts) key += std::get<std::string>(part);
-    }
-    auto [entry, fresh] = wanted.try_emplace(key);
-    if (fresh) entry->second = {.key = key, .component = plan.component(id).name, .build_context = container->build_context};
+    Result<std::string> key = image_key(plan.component(id), engine::inputs_known_beforehand(plan, id));
+    if (!key) continue;  // left to the attempt
+    auto [entry, fresh] = wanted.try_emplace(*key);
+    if (fresh) entry->second = {.key = *key, .component = plan.component(id).name, .build_context = container->build_context};
     spec::PullPolicy pull = plan.task(id).spec->settings->pull;
     if (pull != spec::PullPolicy::missing) entry->second.pull = pull;
   }
@@ -113,21 +112,6 @@ Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const Prog
   return Prepared{tag, std::move(*image)};
 }
 
-Result<Prepared> find_or_pull(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
-                              const sys::StopSignal& stop) {
-  Result<Image> image = fail(ErrorCode::not_found, "not asked for");
-  if (wanted.pull != spec::PullPolicy::always) image = engine.inspect_image(wanted.key);
-  if (!image && image.error().code == ErrorCode::not_found && wanted.pull != spec::PullPolicy::never) {
-    progress("pulling " + wanted.key);
-    image = engine.pull_image(wanted.key, progress, stop);
-  } else if (!image && wanted.pull == spec::PullPolicy::never && image.error().code == ErrorCode::not_found) {
-    return fail_with_hint(ErrorCode::not_found, fmt::format("image {} is not there, and `pull: never` forbids to fetch it", wanted.key),
-                          "pull or build it first, or drop `pull: never`");
-  }
-  if (!image) return Failure(image.error());
-  return Prepared{wanted.key, std::move(*image)};
-}
-
 Result<Prepared> restore(const Wanted& wanted, const PinnedImage& pin, ContainerEngine& engine, const ProgressSink& progress,
                          const sys::StopSignal& stop) {
   Result<Image> image = engine.inspect_image(pin.id);
@@ -154,6 +138,13 @@ Result<Prepared> restore(const Wanted& wanted, const PinnedImage& pin, Container
     return fail_with_hint(ErrorCode::not_found, fmt::format("{}, and {} gives another one, {}", gone, what, image->id),
                           "bring it back (`docker load`), or start a new run with what there is now");
   }
+  return Prepared{wanted.key, std::move(*image)};
+}
+
+Result<Prepared> find(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
+                      const sys::StopSignal& stop) {
+  Result<Image> image = find_or_pull(wanted.key, wanted.pull, engine, progress, stop);
+  if (!image) return Failure(std::move(image).error());
   return Prepared{wanted.key, std::move(*image)};
 }
 
@@ -200,14 +191,41 @@ Result<PreparedImages> prepare_all(const std::vector<Wanted>& wanted, const Prep
   return Failure(std::move(all));
 }
 
+// Of tasks whose component leaves it to an input which image it is.
+std::map<plan::TaskId, std::string> named_images(const plan::Plan& plan) {
+  std::map<plan::TaskId, std::string> named;
+  for (plan::TaskId id : plan.order()) {
+    const spec::ContainerSpec* container = plan.component(id).container();
+    if (container == nullptr || !container->build_context.empty() || container->image.is_literal()) continue;
+    Result<std::string> key = image_key(plan.component(id), engine::inputs_known_beforehand(plan, id));
+    if (key) named.emplace(id, std::move(*key));
+  }
+  return named;
+}
+
 }  // namespace
+
+Result<Image> find_or_pull(const std::string& reference, spec::PullPolicy pull, ContainerEngine& engine,
+                           const ProgressSink& progress, const sys::StopSignal& stop) {
+  Result<Image> image = fail(ErrorCode::not_found, "not asked for");
+  if (pull != spec::PullPolicy::always) image = engine.inspect_image(reference);
+  if (image || image.error().code != ErrorCode::not_found) return image;
+  if (pull == spec::PullPolicy::never) {
+    return fail_with_hint(ErrorCode::not_found, fmt::format("image {} is not there, and `pull: never` forbids to fetch it", reference),
+                          "pull or build it first, or drop `pull: never`");
+  }
+  progress("pulling " + reference);
+  return engine.pull_image(reference, progress, stop);
+}
 
 Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop) {
   const auto prepare_one = [&](const Wanted& wanted, const ProgressSink& sink) {
-    return wanted.build_context.empty() ? find_or_pull(wanted, engine, sink, stop) : build(wanted, engine, sink, stop);
+    return wanted.build_context.empty() ? find(wanted, engine, sink, stop) : build(wanted, engine, sink, stop);
   };
-  return prepare_all(wanted_images(plan), prepare_one, progress, stop);
+  Result<PreparedImages> images = prepare_all(wanted_images(plan), prepare_one, progress, stop);
+  if (images) images->named = named_images(plan);
+  return images;
 }
 
 Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
@@ -217,7 +235,9 @@ Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std
   const auto restore_one = [&](const Wanted& image, const ProgressSink& sink) {
     return restore(image, pins.at(image.key), engine, sink, stop);
   };
-  return prepare_all(wanted, restore_one, progress, stop);
+  Result<PreparedImages> images = prepare_all(wanted, restore_one, progress, stop);
+  if (images) images->named = named_images(plan);
+  return images;
 }
 
 FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine) {

@@ -161,7 +161,7 @@ class TreeCache final : public RunCache {
 
   bool fingerprint(TaskId task, const TaskData& inputs, CacheAnswer& answer) {
     const spec::ComponentSpec& component = plan_.component(task);
-    Result<std::string> key = image_key(*component.container(), inputs);
+    Result<std::string> key = image_key(component, inputs);
     auto image = key ? run_.images.find(*key) : run_.images.end();
     if (image == run_.images.end()) {
       answer.why = "its image is known only when it runs";

@@ -25,6 +25,7 @@ void visit_texts(Component& component, const Visit& visit) {
   if (auto* importer = std::get_if<ImporterSpec>(&component.implementation)) visit(importer->uri);
   auto* container = std::get_if<ContainerSpec>(&component.implementation);
   if (container == nullptr) return;
+  visit(container->image);
   for (auto& word : container->command) visit(word);
   for (auto& word : container->args) visit(word);
   if (container->script) visit(*container->script);

@@ -53,15 +53,25 @@ std::optional<std::string> read_artifact_type(YamlNode node, Mistakes& mistakes)
   return std::nullopt;
 }
 
-}  // namespace
-
-std::optional<std::string> read_image(YamlNode node, Mistakes& mistakes) {
-  std::optional<std::string> image = read_filled_text(node, "`image`", mistakes);
+std::optional<Template> read_computed_image(YamlNode node, Mistakes& mistakes) {
+  std::optional<Template> image = read_template(node, "`image`", mistakes);
   if (!image) return std::nullopt;
-  if (image->find("${{") != std::string::npos) {
-    mistakes.error(node.where(), "`image` cannot be computed: images are got ready before the run starts");
+  for (const Reference& reference : image->references()) {
+    if (!reference.path.empty() && reference.path[0] == "parameters") continue;
+    mistakes.error(reference.where, fmt::format("`image` cannot be computed from {}: images are got ready before the run starts",
+                                                ticked(to_string(reference))),
+                   "the pipeline's parameters are known by then: ${{ parameters.x }}");
     return std::nullopt;
   }
+  return image;
+}
+
+}  // namespace
+
+std::optional<Template> read_image(YamlNode node, Mistakes& mistakes) {
+  std::optional<std::string> image = read_filled_text(node, "`image`", mistakes);
+  if (!image) return std::nullopt;
+  if (image->find("${{") != std::string::npos) return read_computed_image(node, mistakes);
   bool good = std::all_of(image->begin(), image->end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("._-/:@").find(c) != std::string_view::npos;
@@ -70,17 +80,17 @@ std::optional<std::string> read_image(YamlNode node, Mistakes& mistakes) {
     mistakes.error(node.where(), fmt::format("{} is no name of an image", ticked(*image)), "such as python:3.11-slim");
     return std::nullopt;
   }
-  return image;
+  return Template::literal(*std::move(image));
 }
 
-std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<std::string>& default_image,
+std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<Template>& default_image,
                                                    Mistakes& mistakes) {
   std::size_t before = mistakes.errors();
   ComponentSpec component;
   component.name = task.key.text();
   component.where = task.key.where();
   ContainerSpec container;
-  if (default_image) container.image = Template::literal(*default_image);
+  if (default_image) container.image = *default_image;
   std::optional<YamlNode> script, command, args;
   for (YamlEntry entry : task.value.entries()) {
     std::string_view key = entry.key.text();
@@ -93,7 +103,7 @@ std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::op
       component.description = read_text(entry.value, "`description`", mistakes).value_or("");
     }
     if (key == "image") {
-      if (auto image = read_image(entry.value, mistakes)) container.image = Template::literal(*std::move(image));
+      if (auto image = read_image(entry.value, mistakes)) container.image = *std::move(image);
     }
   }
   check_variable_clashes(component.interface, mistakes);

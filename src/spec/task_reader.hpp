@@ -9,7 +9,7 @@ namespace mlpipe::spec {
 // `defaults:` of a pipeline.
 struct TaskDefaults {
   std::shared_ptr<const TaskSettings> settings = std::make_shared<const TaskSettings>();  // shared by all tasks without own
-  std::optional<std::string> image;
+  std::optional<Template> image;
 };
 
 TaskDefaults read_defaults(YamlNode node, Reading& reading);

@@ -52,4 +52,7 @@ class Foreseer {
 std::vector<Foresight> foresee(const plan::Plan& plan, const RunOptions& options, Foreseer& foreseer,
                                const std::vector<Recovered>& recovered = {});
 
+// What `task` is given, as far as it is known before anything has run: what hangs on other tasks or on the run is left out.
+TaskData inputs_known_beforehand(const plan::Plan& plan, TaskId task);
+
 }  // namespace mlpipe::engine

@@ -44,7 +44,9 @@ class RunRecord : public engine::Record, public ResultSearch {
     std::string id;
     std::string digest;
   };
-  virtual Result<> record_images(const std::vector<ResolvedImage>& images) = 0;
+  // `named`: images, by their references, of tasks whose component does not say which it is.
+  virtual Result<> record_images(const std::vector<ResolvedImage>& images,
+                                 const std::map<plan::TaskId, std::string>& named = {}) = 0;
 };
 
 // Opens or creates the database; migrates an older schema in one transaction. A newer schema, a foreign or a corrupt file:

@@ -15,11 +15,16 @@ namespace mlpipe::runner {
 struct PreparedImages {
   std::map<std::string, Image> by_key;      // RunContext::images
   std::map<std::string, std::string> tags;  // key -> the reference it has in the engine
+  std::map<plan::TaskId, std::string> named;  // the key of tasks whose inputs, known beforehand, say which image it is
 };
+
+// One image, as `pull` says. Errors: not_found when it is not there and may not be pulled, and those of ContainerEngine.
+Result<Image> find_or_pull(const std::string& reference, spec::PullPolicy pull, ContainerEngine& engine,
+                           const ProgressSink& progress, const sys::StopSignal& stop);
 
 // Sees to it that the engine has every image the selected tasks name: built, pulled or there already, each resolved once.
 // Several at a time; all that fail are told of in one Error, before any task ran. `progress` is called by one thread at
-// a time. Images named by a parameter are left to the attempts.
+// a time. Images named by what another task gives are left to the attempts.
 Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop);
 

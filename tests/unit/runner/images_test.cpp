@@ -71,6 +71,41 @@ TEST_F(ImagesTest, AMissingImageIsPulledOnceForAllTasks) {
   EXPECT_THAT(engine_.pulled, ElementsAre("far:1"));
 }
 
+// A component that leaves it to its input `image` which image it is.
+spec::ComponentSpec choosing_component(std::optional<Value> default_image = std::nullopt) {
+  spec::ComponentSpec component = image_component("chooses", "");
+  std::get<spec::ContainerSpec>(component.implementation).image = test::text_template("${{ inputs.image }}:1");
+  component.interface.input_parameters = {test::parameter("image", spec::ParameterType::string)};
+  component.interface.input_parameters.front().default_value = std::move(default_image);
+  return component;
+}
+
+TEST_F(ImagesTest, AnImageThatAnArgumentNamesIsKnownBeforehand) {
+  const spec::ComponentId chooses = add(choosing_component(Value("there")));
+  pipeline_.parameter(test::parameter("p", spec::ParameterType::string, Value("pulled")));
+  pipeline_.task("constant").component(chooses).argument("image", Value("there"));
+  pipeline_.task("parameter").component(chooses).argument("image", spec::PipelineInput{"p"});
+  pipeline_.task("of_default").component(chooses);
+  Result<PreparedImages> images = prepare();
+  ASSERT_TRUE(images.has_value()) << images.error().message;
+  EXPECT_EQ(images->by_key.size(), 2U);
+  EXPECT_EQ(images->by_key.at("there:1").id, "sha256:there");
+  EXPECT_THAT(engine_.pulled, ElementsAre("pulled:1"));
+  EXPECT_EQ(images->named.at(*plan_.find("constant")), "there:1");
+  EXPECT_EQ(images->named.at(*plan_.find("parameter")), "pulled:1");
+  EXPECT_EQ(images->named.at(*plan_.find("of_default")), "there:1");
+}
+
+TEST_F(ImagesTest, AnImageThatAnotherTaskNamesIsLeftToTheAttempt) {
+  spec::Interface gives;
+  gives.output_parameters = {test::parameter("image", spec::ParameterType::string)};
+  pipeline_.task("choose").component(pipeline_.component(gives));
+  pipeline_.task("chosen").component(add(choosing_component())).argument("image", spec::TaskOutput{"choose", "image"});
+  Result<PreparedImages> images = prepare();
+  ASSERT_TRUE(images.has_value()) << images.error().message;
+  EXPECT_FALSE(images->named.contains(*plan_.find("chosen")));
+}
+
 TEST_F(ImagesTest, AllThatFailAreToldOfTogether) {
   engine_.pull_errors["no:1"] = {ErrorCode::not_found, "no:1: no such image", "check the name"};
   engine_.pull_errors["no:2"] = {ErrorCode::permission, "no:2: denied", ""};
