@@ -51,18 +51,6 @@ Result<RecordedRun> read_recorded(const artifact::Root& root, const std::string&
   return read_run(**queries, reference);
 }
 
-// Compares the run that ended with the one it repeats, and says so.
-Result<ExitCode> compare(const ReplayCommand& said, const RecordedRun& original, const std::string& run_id,
-                         const std::vector<std::string>& names, const artifact::Root& root, const Console& console) {
-  Result<RecordedRun> replay = read_recorded(root, run_id);
-  if (!replay) return Failure(replay.error());
-  const std::vector<ReplayedTask> tasks = compare_replay(original, *replay, names, root.path(), console.clock.wall());
-  console.out(said.json ? to_pretty_json(replay_value(original, *replay, tasks, root.path()))
-                        : "\n" + replay_text(original, *replay, tasks, console));
-  const bool all_equal = std::ranges::all_of(tasks, [](const auto& task) { return task.result == ReplayResult::equal; });
-  return all_equal ? ExitCode::succeeded : ExitCode::run_failed;
-}
-
 Result<ExitCode> replay_run(const ReplayCommand& said, const Console& console) {
   if (Result<> good = check_options(said.options); !good) return Failure(good.error());
   Result<std::filesystem::path> path = resolve_root(said.options.root);
@@ -105,10 +93,24 @@ Result<ExitCode> replay_run(const ReplayCommand& said, const Console& console) {
                  .given = std::move(*given)},
                 interruption, console.clock);
   if (code != ExitCode::succeeded && code != ExitCode::run_failed) return code;
-  return compare(said, *original, *run_id, replayed_tasks(prepared->plan, *command), root, console);
+  return compare_with_original(*command, prepared->plan, *run_id, root, said.json ? ReplayAnswer::json : ReplayAnswer::text, console);
 }
 
 }  // namespace
+
+Result<ExitCode> compare_with_original(const RunCommand& command, const plan::Plan& plan, const std::string& run_id,
+                                       const artifact::Root& root, ReplayAnswer answer, const Console& console) {
+  Result<RecordedRun> original = read_recorded(root, command.replay_of);
+  if (!original) return within("finding the run that was replayed", original.error());
+  Result<RecordedRun> replay = read_recorded(root, run_id);
+  if (!replay) return Failure(replay.error());
+  const std::vector<ReplayedTask> tasks =
+      compare_replay(*original, *replay, replayed_tasks(plan, command), root.path(), console.clock.wall());
+  console.out(answer == ReplayAnswer::json ? to_pretty_json(replay_value(*original, *replay, tasks, root.path()))
+                                           : "\n" + replay_text(*original, *replay, tasks, console));
+  const bool all_equal = std::ranges::all_of(tasks, [](const auto& task) { return task.result == ReplayResult::equal; });
+  return all_equal ? ExitCode::succeeded : ExitCode::run_failed;
+}
 
 ExitCode replay(const ReplayCommand& command, const Console& console) {
   Result<ExitCode> code = replay_run(command, console);

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
-#include "app/dry_run.hpp"
 #include "app/debug_log.hpp"
+#include "app/dry_run.hpp"
 #include "app/engine_choice.hpp"
 #include "app/leftovers.hpp"
 #include "app/print.hpp"
 #include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
+#include "app/replay.hpp"
 #include "app/replay_source.hpp"
 #include "app/root.hpp"
 #include "app/run.hpp"
@@ -160,7 +161,9 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
                                        {.tasks = std::move(*tasks), .gpus_held = left->gpus_held()});
   left->remove_sandboxes();
   reporting.finish();
-  return code;
+  const bool has_ended = code && (*code == ExitCode::succeeded || *code == ExitCode::run_failed);
+  if (!has_ended || command.replay_of.empty()) return code;
+  return compare_with_original(command, prepared->plan, run_id, root, ReplayAnswer::text, standard_console(clock));
 }
 
 // The images that the record says the run began with.
