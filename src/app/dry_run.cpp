@@ -4,6 +4,7 @@
 
 #include "app/text_table.hpp"
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/runner/images.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -28,27 +29,19 @@ std::vector<std::vector<plan::TaskId>> waves(const plan::Plan& plan) {
   return result;
 }
 
-std::string image_text(const spec::ComponentSpec& component) {
-  if (component.is_importer()) return "import";
-  const spec::ContainerSpec* container = component.container();
+std::string image_text(const plan::Plan& plan, plan::TaskId task) {
+  if (plan.component(task).is_importer()) return "import";
+  const spec::ContainerSpec* container = plan.component(task).container();
   if (container == nullptr) return "pipeline";
   if (!container->build_context.empty()) return "build " + container->build_context.string();
-  std::string text;
-  for (const auto& part : container->image.parts) {
-    if (const auto* literal = std::get_if<std::string>(&part)) {
-      text += *literal;
-    } else {
-      text += "${{ " + std::get<spec::Expression>(part).text() + " }}";
-    }
-  }
-  return text;
+  return runner::image_reference(plan, task);
 }
 
 // For the table: of a build folder its name will do.
-std::string short_image_text(const spec::ComponentSpec& component) {
-  if (component.is_importer()) return "";
-  const spec::ContainerSpec* container = component.container();
-  if (container == nullptr || container->build_context.empty()) return image_text(component);
+std::string short_image_text(const plan::Plan& plan, plan::TaskId task) {
+  if (plan.component(task).is_importer()) return "";
+  const spec::ContainerSpec* container = plan.component(task).container();
+  if (container == nullptr || container->build_context.empty()) return image_text(plan, task);
   std::filesystem::path folder = container->build_context.lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
   return "build " + folder.filename().string();
@@ -132,7 +125,7 @@ TextTable table_of(const plan::Plan& plan, const Forecast& forecast) {
       if (!is_worth_a_line(plan, task, outlook)) continue;
       table.add({marks && known.critical ? "*" : "", printable(plan.task(task).path()),
                  {std::string(word_of(outlook)), style_of(outlook)}, known.takes ? about_text(*known.takes) : "",
-                 printable(short_image_text(plan.component(task))),
+                 printable(short_image_text(plan, task)),
                  {printable(known.foresight.reason), Style::faint}});
     }
   }
@@ -160,7 +153,7 @@ Value task_value(const plan::Plan& plan, plan::TaskId id, std::size_t wave, cons
                       {"action", engine::to_string(foresight.outlook)},
                       {"wave", static_cast<std::int64_t>(wave + 1)},
                       {"component", plan.component(id).name},
-                      {"image", image_text(plan.component(id))},
+                      {"image", image_text(plan, id)},
                       {"needs", names_of(plan, plan.needs(id))},
                       {"attempts", task.settings->retry.limit + 1},
                       {"resources", resources_value(task.settings->resources)}};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/runner/images.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -75,7 +76,7 @@ std::string what_runs(const plan::Plan& plan, TaskId id) {
   }
   const spec::ContainerSpec* container = component.container();
   if (container == nullptr) return "pipeline " + printable(component.name);
-  if (container->build_context.empty()) return with_short_digest(template_text(container->image));
+  if (container->build_context.empty()) return with_short_digest(printable(runner::image_reference(plan, id)));
   const fs::path folder = container->build_context.lexically_normal();
   return "build " + printable((folder.filename().empty() ? folder.parent_path() : folder).filename().string());
 }

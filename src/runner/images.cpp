@@ -28,12 +28,19 @@ struct Wanted {
   spec::PullPolicy pull = spec::PullPolicy::missing;
 };
 
+// image_key(), as far as it is known before anything runs.
+Result<std::string> key_beforehand(const plan::Plan& plan, plan::TaskId task) {
+  const spec::ComponentSpec& component = plan.component(task);
+  const bool hangs_on_inputs = component.container()->build_context.empty() && !component.container()->image.is_literal();
+  return image_key(component, hangs_on_inputs ? engine::inputs_known_beforehand(plan, task) : engine::TaskData());
+}
+
 std::vector<Wanted> wanted_images(const plan::Plan& plan) {
   std::map<std::string, Wanted> wanted;
   for (plan::TaskId id : plan.order()) {
     const spec::ContainerSpec* container = plan.component(id).container();
     if (container == nullptr || !plan.selected(id)) continue;
-    Result<std::string> key = image_key(plan.component(id), engine::inputs_known_beforehand(plan, id));
+    Result<std::string> key = key_beforehand(plan, id);
     if (!key) continue;  // left to the attempt
     auto [entry, fresh] = wanted.try_emplace(*key);
     if (fresh) entry->second = {.key = *key, .component = plan.component(id).name, .build_context = container->build_context};
@@ -197,13 +204,18 @@ std::map<plan::TaskId, std::string> named_images(const plan::Plan& plan) {
   for (plan::TaskId id : plan.order()) {
     const spec::ContainerSpec* container = plan.component(id).container();
     if (container == nullptr || !container->build_context.empty() || container->image.is_literal()) continue;
-    Result<std::string> key = image_key(plan.component(id), engine::inputs_known_beforehand(plan, id));
+    Result<std::string> key = key_beforehand(plan, id);
     if (key) named.emplace(id, std::move(*key));
   }
   return named;
 }
 
 }  // namespace
+
+std::string image_reference(const plan::Plan& plan, plan::TaskId task) {
+  Result<std::string> known = key_beforehand(plan, task);
+  return known ? *std::move(known) : plan.component(task).container()->image.text();
+}
 
 Result<Image> find_or_pull(const std::string& reference, spec::PullPolicy pull, ContainerEngine& engine,
                            const ProgressSink& progress, const sys::StopSignal& stop) {

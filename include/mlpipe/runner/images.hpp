@@ -18,6 +18,9 @@ struct PreparedImages {
   std::map<plan::TaskId, std::string> named;  // the key of tasks whose inputs, known beforehand, say which image it is
 };
 
+// The reference of the image of `task`, which runs in a container and is not built: with ${{ }} only if that is not known yet.
+std::string image_reference(const plan::Plan& plan, plan::TaskId task);
+
 // One image, as `pull` says. Errors: not_found when it is not there and may not be pulled, and those of ContainerEngine.
 Result<Image> find_or_pull(const std::string& reference, spec::PullPolicy pull, ContainerEngine& engine,
                            const ProgressSink& progress, const sys::StopSignal& stop);
