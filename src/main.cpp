@@ -6,6 +6,7 @@
 #include "app/arguments.hpp"
 #include "app/dispatch.hpp"
 #include "app/exit_code.hpp"
+#include "app/out_of_memory.hpp"
 #include "app/print.hpp"
 #include "mlpipe/sys/signals.hpp"
 
@@ -20,15 +21,14 @@ int report_bug(const std::exception& unforeseen) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  mlpipe::app::end_when_out_of_memory();
   // Cron and daemons may start us with closed descriptors: no database or socket may get one of their numbers.
   if (auto opened = mlpipe::sys::open_closed_standard_descriptors(); !opened) {
     return static_cast<int>(mlpipe::app::ExitCode::environment);
   }
   return static_cast<int>(mlpipe::app::dispatch(mlpipe::app::parse_arguments(argc, argv)));
 } catch (const std::bad_alloc&) {
-  mlpipe::app::print_error(
-      "mlpipe: out of memory\n  hint: raise its limit (ulimit -v), or run fewer tasks at once with --jobs\n");
-  return static_cast<int>(mlpipe::app::ExitCode::environment);
+  return static_cast<int>(mlpipe::app::report_out_of_memory());
 } catch (const std::system_error& refused) {
   if (refused.code() != std::errc::resource_unavailable_try_again) return report_bug(refused);
   mlpipe::app::print_error(std::string("mlpipe: no thread can be started: ") + refused.code().message() +

@@ -1,6 +1,9 @@
 #include "mlpipe/base/sha256.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+
+#include <new>
 
 #include "mlpipe/base/assert.hpp"
 
@@ -9,6 +12,8 @@ namespace {
 struct ContextDeleter {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
 };
+
+bool is_set_up() { return OSSL_LIB_CTX_get0_global_default() != nullptr; }
 }  // namespace
 
 struct Sha256::Context {
@@ -16,7 +21,9 @@ struct Sha256::Context {
 };
 
 Sha256::Sha256() : context_(std::make_unique<Context>()) {
-  MLPIPE_ASSERT(context_->handle && EVP_DigestInit_ex(context_->handle.get(), EVP_sha256(), nullptr) == 1);
+  // It fails only for want of memory: said as `new` says it. A library that could not be set up crashes when it is used.
+  if (!is_set_up() || !context_->handle) throw std::bad_alloc();
+  if (EVP_DigestInit_ex(context_->handle.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
 }
 
 Sha256::~Sha256() = default;

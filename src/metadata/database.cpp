@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 
 #include "mlpipe/base/assert.hpp"
 
@@ -37,6 +38,7 @@ ErrorCode code_of(int status, int system_error) {
 std::string hint_of(int status, ErrorCode code, const std::filesystem::path& file) {
   switch (status & 0xff) {
     case SQLITE_BUSY: return "another process has been writing to it for a minute; look for a stopped mlpipe process";
+    case SQLITE_NOMEM: return "raise the limit on memory (ulimit -v)";
     default: break;
   }
   if (code == ErrorCode::no_space)
@@ -135,7 +137,10 @@ bool Statement::is_null(int column) const { return sqlite3_column_type(handle_.g
 
 std::string_view Statement::text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
-  if (text == nullptr) return {};
+  if (text == nullptr) {
+    if (sqlite3_errcode(sqlite3_db_handle(handle_.get())) == SQLITE_NOMEM) throw std::bad_alloc();
+    return {};
+  }
   return {text, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 

@@ -1,5 +1,7 @@
 #include "runner/attempt.hpp"
 
+#include <new>
+
 #include "runner/classify.hpp"
 #include "runner/container_attempt.hpp"
 #include "runner/import.hpp"
@@ -42,8 +44,12 @@ AttemptReport run_attempt(const AttemptJob& job, const AttemptTools& tools, Atte
                           const RunningSince& running) try {
   if (job.component->is_importer()) return {.result = import_artifact(job, tools, stop), .container_id = {}};
   return ContainerAttempt(job, tools, stop, running).run();
+} catch (const std::bad_alloc&) {
+  return {.result = infrastructure({ErrorCode::unavailable, "mlpipe: out of memory",
+                                    "raise its limit (ulimit -v), or run fewer tasks at once with --jobs"}),
+          .container_id = {}};
 } catch (const std::exception& unforeseen) {
-  // A library threw where it should not, or memory ran out: the attempt fails, the run goes on.
+  // A library threw where it should not: the attempt fails, the run goes on.
   return {.result = infrastructure({ErrorCode::internal, fmt::format("unforeseen: {}", unforeseen.what()), {}}),
           .container_id = {}};
 }

@@ -43,14 +43,20 @@ class ContainerAttempt final {
 
   ~ContainerAttempt() { give_sandbox_back(SandboxPool::Condition::good); }
 
-  AttemptReport run() {
+  AttemptReport run() try {
     AttemptReport report{.result = run_to_result(), .container_id = {}};
     report.container_id = std::move(container_);
     return report;
+  } catch (...) {
+    end_unfollowed();
+    throw;
   }
 
  private:
   engine::AttemptResult run_to_result();
+  // Memory ran out and nobody follows the container any more: it must not run beside the attempt that comes after this one.
+  // When it cannot be ended either, mlpipe ends, and whoever resumes takes it up.
+  void end_unfollowed() noexcept { (void)tools_.engine.remove(job_.container_name); }
   // The attempt that an earlier mlpipe began: its end, or nothing when it never came to run. (take_up.cpp)
   std::optional<engine::AttemptResult> take_up(const engine::TakeUp& known);
   engine::AttemptResult follow_to_end(const engine::TakeUp& known, const ContainerState& found);

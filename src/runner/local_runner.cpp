@@ -102,8 +102,9 @@ void ThreadedRunner::start(engine::AttemptRequest request) {
     free_gpus_.pop_back();
   }
   Attempt* running = attempt.get();
+  attempts_.emplace(id, std::move(attempt));  // before its thread is there, which would be waited for if this failed
   try {
-    attempt->thread = std::jthread([this, running, id] {
+    running->thread = std::jthread([this, running, id] {
       AttemptReport report =
           run_attempt(running->job, tools_, running->stop, [this, id](std::chrono::milliseconds already) {
             events_.push(engine::AttemptRunning{id, already});
@@ -114,7 +115,6 @@ void ThreadedRunner::start(engine::AttemptRequest request) {
   } catch (const std::system_error& error) {
     fail_to_start(id, fmt::format("no thread can be started for it: {}", error.code().message()));
   }
-  attempts_.emplace(id, std::move(attempt));
   // Not before the first start: when all results are cached nothing starts, and a sandbox takes longer than the run.
   if (sandboxes_ && wants_sandbox(*running->job.component, *running->job.settings)) {
     // One more than run now: the next task should find one ready.

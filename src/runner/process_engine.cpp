@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <csignal>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -118,22 +119,12 @@ class ProcessEngine final : public ContainerEngine {
       entry->taken = true;
       entry->state.status = ContainerState::Status::running;
     }
-    Result<sys::ChildProcess> child = start_process(entry->config);
-    if (!child) {
-      end(*entry, [&](ContainerState& state) {
-        state.exit_code = child.error().code == ErrorCode::not_found ? 127 : 126;
-        state.error = child.error().message;
-      });
-      return Failure(std::move(child).error());
+    try {
+      return run_to_end(*entry, log, started, stop);
+    } catch (...) {  // memory ran out: the child was killed, and nobody may wait for it for ever
+      end(*entry, [](ContainerState& state) { state.exit_code = 128 + SIGKILL; });
+      throw;
     }
-    {
-      const std::lock_guard lock(mutex_);
-      entry->state.started = true;
-    }
-    started();
-    const sys::ExitStatus status = follow_process(*child, entry->config, log, stop, entry->stop);
-    end(*entry, [&](ContainerState& state) { state.exit_code = status.exit_code; });
-    return {};
   }
 
   // Only what another mlpipe left running can be followed here, and its output and its exit code are lost with its
@@ -202,6 +193,25 @@ class ProcessEngine final : public ContainerEngine {
     std::vector<ProcessMark> marks = living_marks();
     std::erase_if(marks, [&](const ProcessMark& mark) { return mark.name != name; });
     return marks;
+  }
+
+  Result<> run_to_end(Entry& entry, LogSink& log, const std::function<void()>& started, StopSignal& stop) {
+    Result<sys::ChildProcess> child = start_process(entry.config);
+    if (!child) {
+      end(entry, [&](ContainerState& state) {
+        state.exit_code = child.error().code == ErrorCode::not_found ? 127 : 126;
+        state.error = child.error().message;
+      });
+      return Failure(std::move(child).error());
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      entry.state.started = true;
+    }
+    started();
+    const sys::ExitStatus status = follow_process(*child, entry.config, log, stop, entry.stop);
+    end(entry, [&](ContainerState& state) { state.exit_code = status.exit_code; });
+    return {};
   }
 
   template <class Change>

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <filesystem>
 #include <functional>
+#include <new>
 #include <optional>
 #include <set>
 
@@ -60,6 +61,8 @@ void for_each_process(const std::function<void(pid_t)>& visit) {
     // Not ourselves: started by a task, we carry the mark of another mlpipe's.
     if (wrong == std::errc() && rest == name.data() + name.size() && pid != ::getpid()) visit(pid);
   }
+  // Then some may run that were not seen.
+  if (error == std::errc::not_enough_memory) throw std::bad_alloc();
 }
 
 bool kill_if_marked(pid_t pid, const ProcessMark& mark) {

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <new>
 #include <system_error>
 
 #include "mlpipe/base/assert.hpp"
@@ -72,7 +73,10 @@ class SpawnSettings final {
   const posix_spawnattr_t* attributes() const { return &attributes_; }
 
  private:
-  static void check(int error) { MLPIPE_ASSERT(error == 0); }  // these fail without memory only
+  static void check(int error) {
+    if (error == ENOMEM) throw std::bad_alloc();
+    MLPIPE_ASSERT(error == 0);
+  }
 
   posix_spawn_file_actions_t actions_{};
   posix_spawnattr_t attributes_{};

@@ -73,23 +73,13 @@ def one_case(root, call, arguments, number):
 def check_case(root, call, arguments, number, digests):
     code, failed = one_case(root, call, arguments, number)
     run = arguments[arguments.index("--run-id") + 1]
-    recorded = root.ask("show", run)[0] == 0
-    if recorded:
+    if root.ask("show", run)[0] == 0:
         states = {(task["task"], str(row["attempt"])): row["state"]
                   for task in root.show(run)["tasks"] for row in task["attempts"]}
         for what, attempt, rest in failed:
             if what in ("fsync", "renameat2", "linkat", "syncfs", "read") and attempt:
                 expect(states.get(attempt) != "succeeded", f"{attempt} succeeded, with a {what} that failed: {rest}")
-    if code == 3 and not recorded:
-        code = root.call(*arguments)
-        expect(code == 0, "it cannot be begun anew")
-    if code == 3 and root.show(run)["state"] == "interrupted":
-        code = root.call("resume", run)
-        expect(code in (0, 1), "it cannot be resumed")
-    if code == 1:  # its attempts met the fault, each anew
-        expect(root.call("resume", run, "--retry-failed", "--run-id", run + "-again") == 0, "what failed does not run again")
-        run += "-again"
-    root.check(run, digests)
+    root.bring_to_end(code, run, arguments, digests)
     return failed
 
 

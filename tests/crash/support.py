@@ -104,6 +104,20 @@ class Root:
         if problems:
             raise Broken("; ".join(problems))
 
+    def bring_to_end(self, code, run, arguments, digests):
+        """After a fault that is over: what `run`, which `arguments` began and which left with `code`, takes to its end. It is
+        then as it would have been without the fault."""
+        if code == 3 and self.ask("show", run)[0] != 0:
+            code = self.call(*arguments)
+            expect(code == 0, "it cannot be begun anew")
+        if code == 3 and self.show(run)["state"] == "interrupted":
+            code = self.call("resume", run)
+            expect(code in (0, 1), "it cannot be resumed")
+        if code == 1:  # its attempts met the fault, each anew
+            expect(self.call("resume", run, "--retry-failed", "--run-id", run + "-again") == 0, "what failed does not run again")
+            run += "-again"
+        self.check(run, digests)
+
     def wait_for(self, what, holds):
         give_up = time.monotonic() + PATIENCE
         while not holds():
