@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/journal.hpp"
+#include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "mlpipe/artifact/tree.hpp"
@@ -46,9 +47,10 @@ Result<metadata::Annotations> changes_of(const std::vector<std::string>& changes
 
 // Changes the run that `reference` means and gives it as it is then.
 Result<metadata::RunRow> change_run(const std::string& said_root, const std::string& reference,
-                                    const metadata::Annotations& change) {
+                                    const metadata::Annotations& change, const Console& console) {
   const Result<std::filesystem::path> root = resolve_root(said_root);
   if (!root) return Failure(root.error());
+  if (Result<> mended = mend_record(artifact::Root(*root), console); !mended) return Failure(mended.error());
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(*root);
   if (!queries) return Failure(std::move(queries).error());
   Result<metadata::RunRow> run = (*queries)->find_run(reference);
@@ -64,7 +66,7 @@ Result<metadata::RunRow> change_run(const std::string& said_root, const std::str
 ExitCode label(const LabelCommand& command, const Console& console) {
   const Result<metadata::Annotations> change = changes_of(command.changes);
   if (!change) return report_error(console, change.error());
-  const Result<metadata::RunRow> run = change_run(command.root, command.run, *change);
+  const Result<metadata::RunRow> run = change_run(command.root, command.run, *change, console);
   if (!run) return report_error(console, run.error());
   std::string text;
   for (const auto& [name, value] : run->labels) text += fmt::format("{}{}={}", text.empty() ? "" : ", ", name, value);
@@ -80,7 +82,7 @@ ExitCode note(const NoteCommand& command, const Console& console) {
     return report_error(console, wrong.value());
   }
   const Result<metadata::RunRow> run =
-      change_run(command.root, command.run, {.labels = {}, .note = std::string(trim(command.text))});
+      change_run(command.root, command.run, {.labels = {}, .note = std::string(trim(command.text))}, console);
   if (!run) return report_error(console, run.error());
   console.out(fmt::format("{}: {}\n", run->id, run->note.empty() ? "no note" : printable(run->note)));
   return ExitCode::succeeded;

@@ -11,6 +11,7 @@
 #include "app/journal.hpp"
 #include "app/leftovers.hpp"
 #include "app/manifest.hpp"
+#include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "app/run_options.hpp"
@@ -65,10 +66,38 @@ Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run
   return renew_journal(**queries, *events, tasks, root.run(run.id));
 }
 
+bool is_of_running_run(const artifact::Root& root, const std::string& run_id) {
+  return run_id.find('/') == std::string::npos && sys::is_locked(root.run_lock(run_id));
+}
+
+// Asks the process that runs it to end, and waits until it has.
+Result<> end_running(const CancelCommand& command, const artifact::Root& root, const std::string& run_id,
+                     const Console& console) {
+  const std::filesystem::path lock_file = root.run_lock(run_id);
+  auto lock = sys::try_lock(lock_file);
+  if (!lock) return Failure(lock.error());
+  if (const auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
+    const auto signalled = [&] { return signal_holder(*holder, lock_file); };
+    Result<> asked = signalled();
+    if (asked && command.kill) asked = signalled();
+    if (!asked) return within("cancelling run " + run_id, asked.error());
+    FileWatch watch;
+    watch.add(lock_file);
+    while (sys::is_locked(lock_file)) watch.wait(k_look_again);
+  }
+  console.out(fmt::format("run {} is cancelled\n", run_id));
+  return {};
+}
+
 Result<> cancel_run(const CancelCommand& command, const Console& console) {
   Result<std::filesystem::path> path = resolve_root(command.root);
   if (!path) return Failure(path.error());
   const artifact::Root root(std::move(*path));
+  if (Result<> mended = mend_record(root, console); !mended) {
+    // A run that still runs keeps a damaged record from being mended; it can be ended without, and then the record can be.
+    if (!is_of_running_run(root, command.run)) return Failure(mended.error());
+    return end_running(command, root, command.run, console);
+  }
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> run = (*queries)->find_run(command.run);
@@ -90,18 +119,7 @@ Result<> cancel_run(const CancelCommand& command, const Console& console) {
     return {};
   }
   queries->reset();
-  const auto& holder = std::get<sys::LockHolder>(*lock);
-  if (Result<> signalled = signal_holder(holder, lock_file); !signalled) {
-    return within("cancelling run " + run->id, signalled.error());
-  }
-  if (command.kill) {
-    if (Result<> again = signal_holder(holder, lock_file); !again) return within("cancelling run " + run->id, again.error());
-  }
-  FileWatch watch;
-  watch.add(lock_file);
-  while (sys::is_locked(lock_file)) watch.wait(k_look_again);
-  console.out(fmt::format("run {} is cancelled\n", run->id));
-  return {};
+  return end_running(command, root, run->id, console);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "app/gc_plan.hpp"
+#include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "mlpipe/base/text.hpp"
@@ -272,6 +273,9 @@ ExitCode gc(const GcCommand& command, const Console& console, const EngineConnec
     return report_error(console, {.code = ErrorCode::not_found,
                                   .message = fmt::format("pipeline root {}: there is no such folder", root.path().string()),
                                   .hint = "name the root with --root or MLPIPE_ROOT"});
+  }
+  if (command.yes) {
+    if (Result<> mended = mend_record(root, console); !mended) return report_error(console, mended.error());
   }
   std::unique_ptr<runner::ContainerEngine> engine;
   Result<GcPlan> plan = look(root, *criteria, command, connect, engine, now);

@@ -26,12 +26,6 @@ bool is_old(const fs::path& folder, WallTime now) {
   return WallTime(std::chrono::seconds(info.st_mtim.tv_sec)) + k_crashed_start < now;
 }
 
-// gc was killed between the record's going and the folder's.
-bool is_half_removed(const fs::path& folder) {
-  std::error_code error;
-  return fs::exists(removal_mark(folder), error);
-}
-
 // Made by a start of ours that never got as far as a record, or of which gc removed the record.
 bool is_ours_to_remove(const fs::path& folder) {
   std::error_code error;
@@ -175,6 +169,11 @@ std::string_view to_string(LeftoverKind kind) {
 }
 
 fs::path removal_mark(const fs::path& run_folder) { return run_folder / ".mlpipe" / "removed"; }
+
+bool is_half_removed(const fs::path& run_folder) {
+  std::error_code error;
+  return fs::exists(removal_mark(run_folder), error);
+}
 
 Result<> find_leftovers(const LeftoverSearch& search, DiskUse& use, GcPlan& plan) {
   Search found(search, use, plan);

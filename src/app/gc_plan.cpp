@@ -51,12 +51,18 @@ Result<GcCriteria> criteria_of(const GcCommand& command, WallTime now) {
 std::vector<RunToGo> runs_to_go(const GcCriteria& criteria, const RecordedRuns& recorded, const artifact::Root& root,
                                 DiskUse& use) {
   std::vector<RunToGo> going;
+  // A gc that was killed had begun to take them away, and without them the record would be made anew.
+  for (const metadata::RunRow& run : recorded.runs) {
+    if (recorded.locked.contains(run.id) || !is_half_removed(root.run(run.id))) continue;
+    const DiskUse::Folder size = use.measure(root.run(run.id));
+    going.push_back({.run = run, .bytes = size.bytes, .frees = use.take(size)});
+  }
   if (!criteria.any()) return going;
   std::map<std::string, std::size_t> newer;  // of each pipeline
   std::vector<const metadata::RunRow*> fitting;
   for (const metadata::RunRow& run : recorded.runs) {
     const std::size_t place = newer[run.pipeline]++;
-    if (recorded.locked.contains(run.id)) continue;
+    if (recorded.locked.contains(run.id) || is_half_removed(root.run(run.id))) continue;
     if (criteria.keep && place < *criteria.keep) continue;
     if (criteria.before && run.created >= *criteria.before) continue;
     if (!criteria.pipeline.empty() && run.pipeline != criteria.pipeline) continue;

@@ -80,6 +80,8 @@ Result<> find_leftovers(const LeftoverSearch& search, DiskUse& use, GcPlan& plan
 
 // In the folder of a run whose record is being removed: what is without a record then is not to be taken up again.
 std::filesystem::path removal_mark(const std::filesystem::path& run_folder);
+// gc was killed after it had marked the folder: the next one ends its work.
+bool is_half_removed(const std::filesystem::path& run_folder);
 
 std::string gc_text(const GcPlan& plan, bool removes_runs);
 Value gc_value(const GcPlan& plan, const artifact::Root& root);

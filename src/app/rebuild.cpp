@@ -57,8 +57,7 @@ Result<> check_nothing_runs(const artifact::Root& root) {
 
 Result<RecordedRun> read_run(const artifact::Root& root, const std::string& name) {
   const fs::path folder = root.run(name);
-  std::error_code error;
-  if (fs::exists(removal_mark(folder), error)) return fail(ErrorCode::not_found, "gc was taking it away");
+  if (is_half_removed(folder)) return fail(ErrorCode::not_found, "gc was taking it away");
   Result<Value> manifest = load_manifest(folder);
   if (!manifest && manifest.error().code == ErrorCode::not_found) {
     return fail(ErrorCode::not_found, "it has no run.json: it never began, or its folder is of something else");
@@ -160,7 +159,7 @@ std::vector<std::string> runs_with_manifest(const artifact::Root& root, std::siz
     if (found.size() == most) break;
     std::error_code ignored;
     const fs::path& folder = entry.path();
-    if (fs::exists(folder / "run.json", ignored) && !fs::exists(removal_mark(folder), ignored)) found.push_back(folder.filename().string());
+    if (fs::exists(folder / "run.json", ignored) && !is_half_removed(folder)) found.push_back(folder.filename().string());
   }
   return found;
 }
@@ -212,7 +211,9 @@ Result<> mend_record(const artifact::Root& root, const Console& console) {
   if (!needs_mending(root, condition)) return {};
   if (Result<> idle = check_nothing_runs(root); !idle) {
     if (condition.kind == RecordCondition::Kind::absent) return {};  // it is only just being made
-    return within(condition.error.message, idle.error());
+    Error error = std::move(idle).error();
+    error.code = ErrorCode::unavailable;  // for now; what is wrong is the environment, not the command
+    return within(condition.error.message, std::move(error));
   }
   Result<std::unique_ptr<metadata::RecordRebuild>> rebuild = metadata::begin_rebuild(root.database());
   if (!rebuild) return Failure(rebuild.error());

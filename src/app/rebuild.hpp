@@ -37,7 +37,8 @@ Result<Rebuilt> rebuild_record(const artifact::Root& root, RebuildReason reason,
 ExitCode doctor_rebuild(const DoctorCommand& command, const Console& console);
 
 // For those who are about to write: a record that is damaged, or gone while its runs are there, is moved aside and made anew,
-// said on `console`. A record that is not ours to judge is an Error, and is not touched.
+// said on `console`. A record that is not ours to judge is an Error, and is not touched. One that a run is using now is left
+// to it: unavailable.
 Result<> mend_record(const artifact::Root& root, const Console& console);
 
 // Run folders that hold a run.json; at most `most` are looked for.

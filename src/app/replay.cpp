@@ -4,6 +4,7 @@
 
 #include "app/compare_replay.hpp"
 #include "app/preflight.hpp"
+#include "app/rebuild.hpp"
 #include "app/recorded_run.hpp"
 #include "app/replay_source.hpp"
 #include "app/root.hpp"
@@ -56,6 +57,7 @@ Result<ExitCode> replay_run(const ReplayCommand& said, const Console& console) {
   Result<std::filesystem::path> path = resolve_root(said.options.root);
   if (!path) return Failure(path.error());
   const artifact::Root root(std::move(*path));
+  if (Result<> mended = mend_record(root, console); !mended) return Failure(mended.error());
   Result<RecordedRun> original = read_recorded(root, said.run);
   if (!original) return Failure(original.error());
   RunCommand as_then;

@@ -126,6 +126,22 @@ TEST_F(Gc, WithoutACriterionNoRunGoes) {
   EXPECT_THAT(out, HasSubstr("nothing was removed"));
 }
 
+// gc was killed after it had marked the folder, before or after the record let the run go.
+TEST_F(Gc, ARunWhoseRemovalWasBegunGoesWhateverElseIsAskedFor) {
+  add_run("kept", 1000);
+  add_run("marked", 2000);
+  folder.write("runs/marked/.mlpipe/removed", "");
+  ASSERT_EQ(clean({}), ExitCode::succeeded);
+  EXPECT_THAT(out, HasSubstr("marked"));
+  EXPECT_TRUE(has_folder("marked"));
+  GcCommand newest = really();
+  newest.keep = 2;
+  ASSERT_EQ(clean(newest), ExitCode::succeeded);
+  EXPECT_THAT(runs(), ElementsAre("kept"));
+  EXPECT_FALSE(has_folder("marked"));
+  EXPECT_TRUE(has_folder("kept"));
+}
+
 TEST_F(Gc, TheNewestRunsAndThoseWithALabelStay) {
   add_run("r1", 0);
   add_run("r2", 1000, engine::RunState::succeeded, End::finished, {{"stage", "live"}});
