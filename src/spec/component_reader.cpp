@@ -31,7 +31,7 @@ class ComponentReader final {
     check_variable_clashes(component_.interface, mistakes_);
     if (implementation) {
       read_implementation(*implementation);
-    } else {
+    } else if (!has_misspelt(root, keys(), {"implementation"})) {
       mistakes_.error(root.where(), "`implementation` is missing",
                       "a component has implementation: {container: {image: ..., command: [...]}}");
     }
@@ -39,9 +39,12 @@ class ComponentReader final {
   }
 
  private:
+  static const std::vector<std::string>& keys() {
+    static const std::vector<std::string> all = {"name", "description", "metadata", "inputs", "outputs", "implementation"};
+    return all;
+  }
+
   void read_key(YamlEntry entry) {
-    static const std::vector<std::string> k_keys = {"name", "description", "metadata", "inputs", "outputs",
-                                                    "implementation"};
     std::string_view key = entry.key.text();
     if (key == "name") {
       if (auto name = read_filled_text(entry.value, "`name`", mistakes_)) component_.name = *std::move(name);
@@ -54,7 +57,7 @@ class ComponentReader final {
     } else if (key == "outputs") {
       read_listed_ports(entry.value, Direction::output, component_.interface, mistakes_);
     } else {
-      unknown_key(entry.key, "a component", k_keys, mistakes_);
+      unknown_key(entry.key, "a component", keys(), mistakes_);
     }
   }
 
@@ -87,7 +90,7 @@ class ComponentReader final {
       }
     }
     if (!container) {
-      mistakes_.error(node.where(), "`implementation` has no `container`");
+      if (!has_misspelt(node, k_keys, {"container"})) mistakes_.error(node.where(), "`implementation` has no `container`");
     } else if (expect_mapping(*container, "`container`", mistakes_)) {
       read_container(*container);
     }
@@ -96,15 +99,19 @@ class ComponentReader final {
   void read_container(YamlNode node) {
     ContainerSpec container;
     for (YamlEntry entry : node.entries()) read_container_key(entry, container);
-    if (!node.find("image") && !node.find("build")) {
+    if (!node.find("image") && !node.find("build") && !has_misspelt(node, container_keys(), {"image", "build"})) {
       mistakes_.error(node.where(), "the container has neither `image` nor `build`",
                       "name an image, or write `build: .` for the Dockerfile beside this file");
     }
     component_.implementation = std::move(container);
   }
 
+  static const std::vector<std::string>& container_keys() {
+    static const std::vector<std::string> keys = {"image", "build", "command", "args", "env"};
+    return keys;
+  }
+
   void read_container_key(YamlEntry entry, ContainerSpec& container) {
-    static const std::vector<std::string> k_keys = {"image", "build", "command", "args", "env"};
     std::string_view key = entry.key.text();
     if (key == "image") {
       if (auto image = read_filled_text(entry.value, "`image`", mistakes_)) container.image = Template::literal(*image);
@@ -120,7 +127,7 @@ class ComponentReader final {
     } else if (key == "fileOutputs") {
       mistakes_.error(entry.key.where(), "`fileOutputs` is not supported, as in KFP 2", "use {outputPath: name} in args");
     } else {
-      unknown_key(entry.key, "`container`", k_keys, mistakes_);
+      unknown_key(entry.key, "`container`", container_keys(), mistakes_);
     }
   }
 

@@ -7,6 +7,7 @@
 #include "mlpipe/base/text.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
+#include "spec/task_reader.hpp"
 #include "spec/word_reader.hpp"
 
 namespace mlpipe::spec {
@@ -108,6 +109,7 @@ std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::op
   }
   check_variable_clashes(component.interface, mistakes);
   if (!default_image && !task.value.find("image")) {
+    if (has_misspelt(task.value, task_keys(), {"image", "component", "import"})) return std::nullopt;
     mistakes.error(component.where, fmt::format("task {} says no `component`, `import` or `image`", ticked(component.name)),
                    "image: python:3.11-slim makes it an inline one");
   }
@@ -146,7 +148,7 @@ std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem:
       unknown_key(entry.key, "`import`", k_keys, mistakes);
     }
   }
-  if (!node.find("uri")) mistakes.error(node.where(), "`import` has no `uri`", "import: {uri: data/table.csv, type: Dataset}");
+  if (!node.find("uri") && !has_misspelt(node, k_keys, {"uri"})) mistakes.error(node.where(), "`import` has no `uri`", "import: {uri: data/table.csv, type: Dataset}");
   if (mistakes.errors() > before) return std::nullopt;
   ComponentSpec component;
   component.interface.output_artifacts.push_back({.name = "artifact", .type = importer.type, .where = node.where()});

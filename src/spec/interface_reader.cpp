@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "mlpipe/base/text.hpp"
@@ -220,7 +221,10 @@ void read_parameters(YamlNode node, Interface& interface, Mistakes& mistakes) {
 void read_inline_ports(YamlNode node, Direction direction, Interface& interface, Mistakes& mistakes) {
   if (node.is_null()) return;
   if (!expect_mapping(node, fmt::format("`{}s`", word(direction)), mistakes)) return;
-  for (YamlEntry entry : node.entries()) read_inline_port(entry, direction, interface, mistakes);
+  std::set<std::string_view> seen;  // one that is there twice has been told of
+  for (YamlEntry entry : node.entries()) {
+    if (seen.insert(entry.key.text()).second) read_inline_port(entry, direction, interface, mistakes);
+  }
 }
 
 void read_listed_ports(YamlNode node, Direction direction, Interface& interface, Mistakes& mistakes) {

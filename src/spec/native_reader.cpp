@@ -36,8 +36,11 @@ class PipelineReader final {
       return;
     }
     for (YamlEntry entry : root.entries()) read_key(entry);
-    if (!root.find("name")) mistakes_.error(root.where(), "the pipeline has no `name`", "begin the file with name: my-pipeline");
+    if (!root.find("name") && !has_misspelt(root, k_keys, {"name"})) {
+      mistakes_.error(root.where(), "the pipeline has no `name`", "begin the file with name: my-pipeline");
+    }
     if (!tasks_ || !tasks_->is_mapping() || !tasks_->has_children()) {
+      if (!tasks_ && has_misspelt(root, k_keys, {"tasks"})) return;
       if (!tasks_ || tasks_->is_mapping() || tasks_->is_null()) {
         mistakes_.error(tasks_ ? tasks_->where() : root.where(), "the pipeline has no `tasks`");
       } else {

@@ -157,6 +157,17 @@ void unknown_key(YamlNode key, std::string_view in, std::span<const std::string>
                  mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
 }
 
+bool has_misspelt(YamlNode mapping, std::span<const std::string> known, std::initializer_list<std::string_view> wanted) {
+  for (YamlEntry entry : mapping.entries()) {
+    const std::string_view key = entry.key.text();
+    if (std::ranges::find(known, key) != known.end()) continue;
+    const std::string* called = known_here_as(key, known);
+    const std::optional<std::string> meant = called == nullptr ? closest(key, known) : *called;
+    if (meant && std::ranges::find(wanted, *meant) != wanted.end()) return true;
+  }
+  return false;
+}
+
 std::optional<std::string> name_problem(std::string_view name) {
   if (name.empty()) return "it is empty";
   if (name.size() > 100) return fmt::format("it has {} bytes, at most 100 are allowed", name.size());

@@ -113,6 +113,7 @@ void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::v
   }
   bool said = entry.value.find("env").has_value() != entry.value.find("file").has_value();
   if (!said) {
+    if (has_misspelt(entry.value, k_keys, {"env", "file"})) return;
     mistakes.error(secret.where, fmt::format("{} wants to know where it is read from: env or file, one of them", what),
                    fmt::format("{}: {{env: NAME}} or {}: {{file: PATH}}", secret.name, secret.name));
     return;

@@ -22,6 +22,8 @@ bool is_other_key(std::string_view key) {
   return is_any(key, {"component", "import", "arguments", "after", "when", "run_after_failure", "description"});
 }
 
+}  // namespace
+
 const std::vector<std::string>& task_keys() {
   static const std::vector<std::string> keys = [] {
     std::vector<std::string> all = {"component", "import",  "image",  "command", "args",
@@ -32,8 +34,6 @@ const std::vector<std::string>& task_keys() {
   }();
   return keys;
 }
-
-}  // namespace
 
 TaskDefaults read_defaults(YamlNode node, Reading& reading) {
   TaskDefaults defaults;

@@ -12,6 +12,9 @@ struct TaskDefaults {
   std::optional<Template> image;
 };
 
+// All keys that a task may have.
+const std::vector<std::string>& task_keys();
+
 TaskDefaults read_defaults(YamlNode node, Reading& reading);
 
 // Reads all of a task that does not depend on other tasks: its component, settings, `after` and trigger. Arguments and
