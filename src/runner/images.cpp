@@ -12,6 +12,7 @@
 #include "mlpipe/runner/build_context.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "runner/attempt.hpp"
+#include "runner/image_problem.hpp"
 
 namespace mlpipe::runner {
 namespace {
@@ -26,6 +27,7 @@ struct Wanted {
   std::string component;
   fs::path build_context;
   spec::PullPolicy pull = spec::PullPolicy::missing;
+  ImageUse use = {};
 };
 
 // image_key(), as far as it is known before anything runs.
@@ -44,6 +46,8 @@ std::vector<Wanted> wanted_images(const plan::Plan& plan) {
     if (!key) continue;  // left to the attempt
     auto [entry, fresh] = wanted.try_emplace(*key);
     if (fresh) entry->second = {.key = *key, .component = plan.component(id).name, .build_context = container->build_context};
+    if (fresh) entry->second.use.where = container->image_where;
+    entry->second.use.tasks.emplace_back(plan.task(id).path());
     spec::PullPolicy pull = plan.task(id).spec->settings->pull;
     if (pull != spec::PullPolicy::missing) entry->second.pull = pull;
   }
@@ -155,6 +159,16 @@ Result<Prepared> find(const Wanted& wanted, ContainerEngine& engine, const Progr
   return Prepared{wanted.key, std::move(*image)};
 }
 
+Result<Prepared> prepare(const Wanted& wanted, ContainerEngine& engine, const spec::PipelineSpec& spec,
+                         const ProgressSink& progress, const sys::StopSignal& stop) {
+  const bool is_built = !wanted.build_context.empty();
+  Result<Prepared> prepared = is_built ? build(wanted, engine, progress, stop) : find(wanted, engine, progress, stop);
+  if (prepared) return prepared;
+  Error error = std::move(prepared).error();
+  if (!is_built) error = hint_at_near_image(std::move(error), wanted.key, engine);
+  return Failure(place_problem(std::move(error), wanted.use, spec));
+}
+
 using PrepareOne = std::function<Result<Prepared>(const Wanted&, const ProgressSink&)>;
 
 // Several at a time; all that fail are told of together.
@@ -192,8 +206,10 @@ Result<PreparedImages> prepare_all(const std::vector<Wanted>& wanted, const Prep
   if (errors.empty()) return images;
   Error all = errors.front();
   for (std::size_t i = 1; i < errors.size(); ++i) {
+    // Each with its own hint, unless it is the same again.
+    if (!all.hint.empty() && all.hint != errors[i].hint) all.message += "\n  hint: " + all.hint;
     all.message += "\n" + errors[i].message;
-    if (all.hint.empty()) all.hint = errors[i].hint;
+    all.hint = errors[i].hint;
   }
   return Failure(std::move(all));
 }
@@ -233,7 +249,7 @@ Result<Image> find_or_pull(const std::string& reference, spec::PullPolicy pull, 
 Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop) {
   const auto prepare_one = [&](const Wanted& wanted, const ProgressSink& sink) {
-    return wanted.build_context.empty() ? find(wanted, engine, sink, stop) : build(wanted, engine, sink, stop);
+    return prepare(wanted, engine, plan.spec(), sink, stop);
   };
   Result<PreparedImages> images = prepare_all(wanted_images(plan), prepare_one, progress, stop);
   if (images) images->named = named_images(plan);

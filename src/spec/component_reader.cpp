@@ -113,6 +113,7 @@ class ComponentReader final {
 
   void read_container_key(YamlEntry entry, ContainerSpec& container) {
     std::string_view key = entry.key.text();
+    if (key == "build" || (key == "image" && container.build_context.empty())) container.image_where = entry.value.where();
     if (key == "image") {
       if (auto image = read_filled_text(entry.value, "`image`", mistakes_)) container.image = Template::literal(*image);
     } else if (key == "build") {

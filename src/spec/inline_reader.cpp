@@ -84,14 +84,17 @@ std::optional<Template> read_image(YamlNode node, Mistakes& mistakes) {
   return Template::literal(*std::move(image));
 }
 
-std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<Template>& default_image,
+std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,
                                                    Mistakes& mistakes) {
   std::size_t before = mistakes.errors();
   ComponentSpec component;
   component.name = task.key.text();
   component.where = task.key.where();
   ContainerSpec container;
-  if (default_image) container.image = *default_image;
+  if (default_image) {
+    container.image = default_image->image;
+    container.image_where = default_image->where;
+  }
   std::optional<YamlNode> script, command, args;
   for (YamlEntry entry : task.value.entries()) {
     std::string_view key = entry.key.text();
@@ -105,6 +108,7 @@ std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::op
     }
     if (key == "image") {
       if (auto image = read_image(entry.value, mistakes)) container.image = *std::move(image);
+      container.image_where = entry.value.where();
     }
   }
   check_variable_clashes(component.interface, mistakes);

@@ -11,9 +11,15 @@ namespace mlpipe::spec {
 // An image's name: a text that could be one, or one made of the pipeline's parameters.
 std::optional<Template> read_image(YamlNode node, Mistakes& mistakes);
 
+// What `defaults:` says for tasks that name none.
+struct DefaultImage {
+  Template image;
+  Where where;
+};
+
 // The component that an inline task holds: image, command and args or script, inputs and outputs. Its texts may still
 // name parameters and other tasks' outputs, which Wiring makes inputs of.
-std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<Template>& default_image,
+std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,
                                                    Mistakes& mistakes);
 
 // The component that `import: {uri, type, metadata}` holds; its one output is named `artifact`. A relative path is taken

@@ -45,7 +45,9 @@ TaskDefaults read_defaults(YamlNode node, Reading& reading) {
     if (is_setting(entry.key.text())) {
       read_setting(entry, reading.directory, settings, reading.mistakes);
     } else if (entry.key.text() == "image") {
-      defaults.image = read_image(entry.value, reading.mistakes);
+      if (std::optional<Template> image = read_image(entry.value, reading.mistakes)) {
+        defaults.image = DefaultImage{*std::move(image), entry.value.where()};
+      }
     } else if (is_later(entry.key.text()) || is_inline_key(entry.key.text()) || is_other_key(entry.key.text())) {
       reading.mistakes.error(entry.key.where(), fmt::format("{} belongs to a single task", ticked(entry.key.text())),
                              "`defaults` takes settings: " + join(known, ", "));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "spec/component_search.hpp"
+#include "spec/inline_reader.hpp"
 #include "spec/reading.hpp"
 #include "spec/yaml_tree.hpp"
 
@@ -9,7 +10,7 @@ namespace mlpipe::spec {
 // `defaults:` of a pipeline.
 struct TaskDefaults {
   std::shared_ptr<const TaskSettings> settings = std::make_shared<const TaskSettings>();  // shared by all tasks without own
-  std::optional<Template> image;
+  std::optional<DefaultImage> image;
 };
 
 // All keys that a task may have.

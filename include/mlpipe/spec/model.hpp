@@ -140,6 +140,7 @@ struct ContainerSpec {
   std::vector<Word> args;
   std::optional<Template> script;            // written to a file and run by its #! line; then command and args are empty
   std::vector<EnvVariable> env;
+  Where image_where = {};                    // of the image's name, or of the build folder's
 };
 
 struct ImporterSpec {

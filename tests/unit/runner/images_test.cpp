@@ -117,6 +117,29 @@ TEST_F(ImagesTest, AllThatFailAreToldOfTogether) {
   EXPECT_THAT(images.error().message, HasSubstr("no:2: denied"));
 }
 
+TEST_F(ImagesTest, WhoNeedsItAndWhatIsNearAreTold) {
+  engine_.images["mlpipe/python-ml:bookworm"] = Image{.id = "sha256:ml"};
+  engine_.images["mlpipe/python-mx:0123456789ab"] = Image{.id = "sha256:built"};
+  engine_.pull_errors["mlpipe/python-mx:bookwrm"] = {ErrorCode::not_found, "pulling it: denied", "check the name"};
+  engine_.pull_errors["docker.io/python-ml"] = {ErrorCode::permission, "pulling it: denied", ""};
+  engine_.pull_errors["far:1"] = {ErrorCode::permission, "pulling it: denied", ""};
+  spec::ComponentSpec placed = image_component("c", "mlpipe/python-mx:bookwrm");
+  std::get<spec::ContainerSpec>(placed.implementation).image_where = {.line = 3, .column = 9, .file = 0};
+  const spec::ComponentId id = add(std::move(placed));
+  for (const char* task : {"a", "b", "c", "d", "e"}) pipeline_.task(task).component(id);
+  pipeline_.task("f").component(add(image_component("d", "docker.io/python-ml")));
+  pipeline_.task("g").component(add(image_component("e", "far:1")));
+  spec_ = pipeline_.build();
+  spec_.sources = {{.name = "p.yaml", .text = ""}};
+  Result<PreparedImages> images = prepare();
+  ASSERT_FALSE(images);
+  EXPECT_EQ(images.error().message + "\n" + images.error().hint,
+            "task f: pulling it: denied\n  hint: did you mean mlpipe/python-ml:bookworm, which is here?\n"
+            "task g: pulling it: denied\n"
+            "p.yaml:3:9: tasks a, b, c and 2 more: pulling it: denied\n"
+            "did you mean mlpipe/python-ml:bookworm, which is here? Else check the name");
+}
+
 TEST_F(ImagesTest, ABuildIsTaggedByItsContentAndNotRepeated) {
   test::TempDir folder;
   folder.write("Dockerfile", "FROM there:1\nCOPY code.py /\n");
