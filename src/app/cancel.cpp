@@ -17,6 +17,7 @@
 #include "app/run_options.hpp"
 #include "mlpipe/metadata/record.hpp"
 #include "mlpipe/sys/lock.hpp"
+#include "mlpipe/sys/signals.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -35,10 +36,8 @@ Result<> signal_holder(const sys::LockHolder& holder, const std::filesystem::pat
   const sys::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, holder.pid, 0)));
   if (!process) return fail_errno(fmt::format("reaching process {}", holder.pid), errno);
   if (!sys::is_locked(lock)) return {};
-  if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0) != 0) {
-    return fail_errno(fmt::format("signalling process {}", holder.pid), errno);
-  }
-  return {};
+  Result<> asked = sys::ask_to_end(process);
+  return asked ? asked : within(fmt::format("process {}", holder.pid), asked.error());
 }
 
 Failure has_ended(const metadata::RunRow& run) {

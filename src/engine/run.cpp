@@ -14,12 +14,13 @@ namespace {
 // the run.
 constexpr std::size_t k_kept_transitions = 16'384;
 
-std::string signal_name(int signal) {
-  switch (signal) {
+std::string name_of(const Interrupted& interrupted) {
+  if (interrupted.canceller != 0) return fmt::format("`mlpipe cancel` (process {})", interrupted.canceller);
+  switch (interrupted.signal) {
     case 1: return "SIGHUP";
     case 2: return "SIGINT";
     case 15: return "SIGTERM";
-    default: return fmt::format("signal {}", signal);
+    default: return fmt::format("signal {}", interrupted.signal);
   }
 }
 
@@ -81,8 +82,12 @@ void Run::apply(const Event& event, MonotonicTime now, WallTime wall) {
   } else if (const auto* settled = std::get_if<ResultSettled>(&event)) {
     if (state(settled->task) == TaskState::deferred) impl_->set(settled->task, TaskState::ready);
   } else if (const auto* interrupted = std::get_if<Interrupted>(&event)) {
-    if (impl_->interrupt_signal == 0) impl_->interrupt_signal = interrupted->signal;
-    cancel(fmt::format("interrupted by {}", signal_name(interrupted->signal)), now, wall);
+    const std::string by = name_of(*interrupted);
+    if (impl_->interrupt_signal == 0) {
+      impl_->interrupt_signal = interrupted->signal;
+      impl_->interrupted_by = by;
+    }
+    cancel(fmt::format("{} by {}", interrupted->canceller == 0 ? "interrupted" : "cancelled", by), now, wall);
   }
 }
 
@@ -179,5 +184,6 @@ ResultCache* Run::cache() const { return impl_->cache; }
 bool Run::resumed() const { return impl_->resumed; }
 
 int Run::interrupt_signal() const { return impl_->interrupt_signal; }
+const std::string& Run::interrupted_by() const { return impl_->interrupted_by; }
 
 }  // namespace mlpipe::engine

@@ -146,6 +146,7 @@ struct Run::Impl {
   int cancels = 0;
   std::string cancel_reason;
   int interrupt_signal = 0;
+  std::string interrupted_by;
 
   MonotonicTime now{};  // of this turn
   WallTime wall{};

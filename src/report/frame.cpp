@@ -117,6 +117,7 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
       const bool skipped = transition.to == TaskState::skipped;
       const std::string_view word = skipped ? "skipped" : "cancelled";
       Line line = row_start(skipped ? marks.skipped : marks.cancelled, Style::warning, name, took, columns, glyphs);
+      if (transition.reason.starts_with(word)) return line.add("  ").add(printable(transition.reason));  // "cancelled by ..."
       line.add("  ").add(word);
       // A task that was stopped with its run says no more than the run does.
       if (!transition.reason.empty()) line.add(Style::dim, fmt::format(": {}", printable(transition.reason)));

@@ -111,6 +111,7 @@ class PlainScribe final : public Scribe {
   }
 
   static std::string with_reason(std::string_view word, const Transition& transition) {
+    if (transition.reason.starts_with(word)) return printable(transition.reason);  // "cancelled by ..."
     return transition.reason.empty() ? std::string(word) : fmt::format("{}: {}", word, printable(transition.reason));
   }
 

@@ -47,7 +47,7 @@ class ScribeReporter final : public engine::Reporter {
   void refresh(const engine::Run&, MonotonicTime now) override { scribe_->refresh(story_, now); }
   void run_finished(const engine::Run& run) override {
     finished_ = true;
-    story_.finish(run.state(), run.interrupt_signal());
+    story_.finish(run.state(), run.interrupt_signal(), run.interrupted_by());
     scribe_->finished(story_);
   }
 

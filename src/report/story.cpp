@@ -77,9 +77,10 @@ void Story::keep_lists(TaskId id, const engine::Transition& transition) {
   }
 }
 
-void Story::finish(engine::RunState state, int interrupt_signal) {
+void Story::finish(engine::RunState state, int interrupt_signal, std::string interrupted_by) {
   run_state_ = state;
   interrupt_signal_ = interrupt_signal;
+  interrupted_by_ = std::move(interrupted_by);
   end_ = clock_.now();
 }
 

@@ -56,7 +56,7 @@ class Story final {
 
   void start(RunFacts facts);
   void apply(const engine::Transition& transition);
-  void finish(engine::RunState state, int interrupt_signal);
+  void finish(engine::RunState state, int interrupt_signal, std::string interrupted_by);
 
   const RunFacts& facts() const { return facts_; }
   bool started() const { return started_; }
@@ -87,6 +87,7 @@ class Story final {
 
   engine::RunState run_state() const { return run_state_; }
   int interrupt_signal() const { return interrupt_signal_; }
+  const std::string& interrupted_by() const { return interrupted_by_; }
   WallTime started_at() const { return started_at_; }
   milliseconds elapsed() const;
   const Clock& clock() const { return clock_; }
@@ -115,6 +116,7 @@ class Story final {
   std::map<TaskId, Ending> endings_;
   engine::RunState run_state_ = engine::RunState::running;
   int interrupt_signal_ = 0;
+  std::string interrupted_by_;
   WallTime started_at_{};
   MonotonicTime start_{};
   MonotonicTime end_{};

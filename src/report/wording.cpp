@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
-#include <cstring>
 
 #include "mlpipe/base/text.hpp"
 
@@ -35,11 +33,6 @@ std::string_view kind_of_end(AttemptEnd end) {
 std::string short_number(const Value& number) {
   if (number.is_integer()) return number_text(number.as_double());
   return fmt::format("{:.5g}", number.as_double());
-}
-
-std::string signal_text(int number) {
-  const char* name = sigabbrev_np(number);
-  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
 }
 
 }  // namespace
@@ -124,7 +117,7 @@ std::string run_end_text(const Story& story) {
     case RunState::failed: return fmt::format("failed after {} ({})", took, counts);
     case RunState::cancelled:
       if (story.interrupt_signal() > 0) {
-        return fmt::format("cancelled by {} after {} ({})", signal_text(story.interrupt_signal()), took, counts);
+        return fmt::format("cancelled by {} after {} ({})", story.interrupted_by(), took, counts);
       }
       return fmt::format("cancelled after {} ({})", took, counts);
     case RunState::running: break;

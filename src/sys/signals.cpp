@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,9 @@
 namespace mlpipe::sys {
 
 namespace {
+
+// Goes with the signal of ask_to_end().
+constexpr int k_cancel = 0x6d6c7069;
 
 bool is_ignored(int signal) {
   struct sigaction action {};
@@ -62,10 +66,22 @@ void SignalWatcher::watch() {
     if (::poll(polled.data(), polled.size(), -1) < 0) continue;  // EINTR
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-      on_signal_(static_cast<int>(info.ssi_signo));
+      const bool is_cancel = info.ssi_code == SI_QUEUE && info.ssi_int == k_cancel;
+      on_signal_({.signal = static_cast<int>(info.ssi_signo), .canceller = is_cancel ? static_cast<int>(info.ssi_pid) : 0});
     }
     if (polled[1].revents != 0) return;
   }
+}
+
+Result<> ask_to_end(const Fd& process) {
+  siginfo_t info{};
+  info.si_signo = SIGTERM;
+  info.si_code = SI_QUEUE;
+  info.si_pid = ::getpid();
+  info.si_uid = ::getuid();
+  info.si_value.sival_int = k_cancel;
+  if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, &info, 0) != 0) return fail_errno("sending it SIGTERM", errno);
+  return {};
 }
 
 Result<std::uint64_t> raise_open_file_limit() {

@@ -17,7 +17,8 @@ namespace mlpipe::engine {
 // Its container runs, and has done so for `already` (an attempt that was taken up).
 struct AttemptRunning { AttemptId id; std::chrono::milliseconds already{0}; };
 struct AttemptFinished { AttemptId id; AttemptResult result; };     // exactly once per started attempt
-struct Interrupted { int signal = 0; };                             // SIGINT, SIGTERM, SIGHUP reached the program
+// SIGINT, SIGTERM, SIGHUP reached the program; `canceller` is the process of the `mlpipe cancel` that sent it, or 0.
+struct Interrupted { int signal = 0; int canceller = 0; };
 struct Progress { std::string subject; std::string text; };         // pulling or building an image; for people only
 struct ResultSettled { TaskId task{}; };                            // what a deferred task waited for was made, or never will be
 using Event = std::variant<AttemptRunning, AttemptFinished, Interrupted, Progress, ResultSettled>;

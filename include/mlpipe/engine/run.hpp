@@ -95,6 +95,7 @@ class Run final {
   ResultCache* cache() const;
   bool resumed() const;  // an earlier mlpipe began it
   int interrupt_signal() const;  // the signal that cancelled the run, 0 if none
+  const std::string& interrupted_by() const;  // for people: "SIGINT", "`mlpipe cancel` (process 4711)"
 
  private:
   struct Impl;

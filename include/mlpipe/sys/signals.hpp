@@ -11,6 +11,12 @@
 
 namespace mlpipe::sys {
 
+// A signal that came.
+struct Arrival {
+  int signal = 0;
+  int canceller = 0;  // the process that sent it by ask_to_end(); 0: somebody else did
+};
+
 // Turns SIGINT, SIGTERM and SIGHUP into calls of `on_signal` on a thread of its own, where anything may be done.
 // Make it before any other thread: it blocks the signals in the calling thread, and threads made later inherit that.
 // A signal that was ignored when it was made (nohup, a background job) stays ignored. SIGPIPE and SIGXFSZ are
@@ -18,7 +24,7 @@ namespace mlpipe::sys {
 // of it back. At most one at a time.
 class SignalWatcher final {
  public:
-  using Callback = std::function<void(int signal)>;
+  using Callback = std::function<void(Arrival)>;
 
   explicit SignalWatcher(Callback on_signal);  // aborts when the system has no descriptors left
   ~SignalWatcher();
@@ -37,6 +43,9 @@ class SignalWatcher final {
   Fd end_;
   std::thread thread_;
 };
+
+// SIGTERM to the process that the pidfd `process` means, with a word that it was `mlpipe cancel`.
+Result<> ask_to_end(const Fd& process);
 
 // Raises the soft limit of open files towards the hard one (at most to 1,048,576) and returns what it is then. The
 // default of 1024 is too low for a few hundred containers at once.

@@ -109,6 +109,15 @@ TEST_F(Cancel, AClosedTerminalCancelsToo) {
   EXPECT_EQ(reason("ready"), "interrupted by SIGHUP");
 }
 
+TEST_F(Cancel, SaysWhenItWasMlpipeCancel) {
+  three_tasks();
+  runner.at(5s, Interrupted{k_sigterm, 4711});
+  EXPECT_EQ(go(), RunState::cancelled);
+  EXPECT_EQ(reason("ready"), "cancelled by `mlpipe cancel` (process 4711)");
+  EXPECT_EQ(run->interrupt_signal(), k_sigterm);
+  EXPECT_EQ(run->interrupted_by(), "`mlpipe cancel` (process 4711)");
+}
+
 TEST_F(Cancel, ReachesAttemptsThatAreStillStarting) {
   pipeline.task("a");
   Script pulling = lasting(1h);

@@ -116,7 +116,7 @@ TEST(JunitReport, IsWrittenForACancelledRun) {
   result.message = "stopped: the run was cancelled";
   run.run_to("a", TaskState::cancelled, 1, result);
   run.to("b", TaskState::cancelled, 0, "the run was cancelled");
-  run.finish(engine::RunState::cancelled, SIGTERM);
+  run.finish(engine::RunState::cancelled, SIGTERM, "SIGTERM");
   EXPECT_EQ(checked(stage.file),
             "a 0.000 error cancelled 'stopped: the run was cancelled'\n"
             "'stopped: the run was cancelled\\n'\n"

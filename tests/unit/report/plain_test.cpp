@@ -199,7 +199,7 @@ TEST(PlainReport, SaysWhatCancelledTheRun) {
   result.end = AttemptEnd::cancelled;
   run.run_to("a", TaskState::cancelled, 1, result);
   run.to("b", TaskState::cancelled, 0, "the run was cancelled");
-  run.finish(engine::RunState::cancelled, SIGINT);
+  run.finish(engine::RunState::cancelled, SIGINT, "SIGINT");
   EXPECT_EQ(stage.take(),
             "04:05:06 stopping: press Ctrl-C again to kill\n"
             "04:05:06 a: stopping: the run was cancelled\n"

@@ -119,8 +119,8 @@ class FakeRun final {
     scribe_->progressed(story_, {.subject = std::move(subject), .text = std::move(text)});
   }
   void notice(std::string_view text) { scribe_->noticed(story_, text); }
-  void finish(engine::RunState state, int signal = 0) {
-    story_.finish(state, signal);
+  void finish(engine::RunState state, int signal = 0, const std::string& by = "") {
+    story_.finish(state, signal, by);
     scribe_->finished(story_);
   }
   TaskId id(std::string_view name) const {

@@ -48,8 +48,8 @@ class Show {
     stage_.clock.advance(std::chrono::duration_cast<milliseconds>(end - stage_.clock.now()));
     pump();
   }
-  void finish(engine::RunState state, int signal = 0) {
-    run_.finish(state, signal);
+  void finish(engine::RunState state, int signal = 0, const std::string& by = "") {
+    run_.finish(state, signal, by);
     pump();
   }
   void resize(int columns, int rows) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -40,7 +41,7 @@ class Inbox {
 
 TEST(SignalWatcher, CallsForEverySignalInsteadOfEndingTheProgram) {
   Inbox inbox;
-  const SignalWatcher watcher([&](int signal) { inbox.put(signal); });
+  const SignalWatcher watcher([&](Arrival arrival) { inbox.put(arrival.signal); });
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGINT}) {
     ASSERT_EQ(::kill(::getpid(), signal), 0);
     EXPECT_EQ(inbox.next(), signal);
@@ -50,20 +51,36 @@ TEST(SignalWatcher, CallsForEverySignalInsteadOfEndingTheProgram) {
 TEST(SignalWatcher, CallsOnAThreadOfItsOwn) {
   std::thread::id caller;
   Inbox inbox;
-  const SignalWatcher watcher([&](int signal) {
+  const SignalWatcher watcher([&](Arrival arrival) {
     caller = std::this_thread::get_id();
-    inbox.put(signal);
+    inbox.put(arrival.signal);
   });
   ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
   ASSERT_EQ(inbox.next(), SIGTERM);
   EXPECT_NE(caller, std::this_thread::get_id());
 }
 
+TEST(SignalWatcher, KnowsWhoAskedItToEnd) {
+  Inbox signals;
+  Inbox cancellers;
+  const SignalWatcher watcher([&](Arrival arrival) {
+    cancellers.put(arrival.canceller);
+    signals.put(arrival.signal);
+  });
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  EXPECT_EQ(signals.next(), SIGTERM);
+  EXPECT_EQ(cancellers.next(), 0);
+  const Fd myself(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  ASSERT_TRUE(ask_to_end(myself));
+  EXPECT_EQ(signals.next(), SIGTERM);
+  EXPECT_EQ(cancellers.next(), ::getpid());
+}
+
 TEST(SignalWatcher, PutsMaskAndActionsBack) {
   sigset_t before;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
   {
-    const SignalWatcher watcher([](int) {});
+    const SignalWatcher watcher([](Arrival) {});
     sigset_t during;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &during);
     EXPECT_EQ(sigismember(&during, SIGINT), 1);
@@ -88,7 +105,7 @@ TEST(SignalWatcher, LeavesSignalsIgnoredThatNohupIgnored) {
   ::sigaction(SIGHUP, &ignored, &old);
   {
     Inbox inbox;
-    const SignalWatcher watcher([&](int signal) { inbox.put(signal); });
+    const SignalWatcher watcher([&](Arrival arrival) { inbox.put(arrival.signal); });
     ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
     ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
     EXPECT_EQ(inbox.next(), SIGTERM);  // and no SIGHUP before it, though its number is lower
@@ -105,7 +122,7 @@ void in_child(Check check) {
 TEST(SignalWatcher, MakesAFileSizeLimitAnError) {
   in_child([] {
     const test::TempDir dir;
-    const SignalWatcher watcher([](int) {});
+    const SignalWatcher watcher([](Arrival) {});
     const rlimit limit{1000, 1000};
     ::setrlimit(RLIMIT_FSIZE, &limit);
     const Fd file(::open((dir.path() / "f").c_str(), O_WRONLY | O_CREAT, 0600));

@@ -138,7 +138,7 @@ TEST(RunCommand, ChildrenInheritNoDescriptors) {
 }
 
 TEST(RunCommand, ChildrenHaveNoSignalsBlockedOrIgnored) {
-  const SignalWatcher watcher([](int) {});
+  const SignalWatcher watcher([](Arrival) {});
   for (const char* what : {"SigBlk:", "SigIgn:"}) {
     const std::string line = run_command({"grep", what, "/proc/self/status"}).value().out;
     ASSERT_TRUE(line.starts_with(what));
