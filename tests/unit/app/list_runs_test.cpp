@@ -102,6 +102,25 @@ TEST_F(ListRuns, WhenNoneFitsItSaysSo) {
   EXPECT_EQ(list_runs({.root = root.path().string(), .sort = "size"}, console()), ExitCode::usage);
 }
 
+TEST_F(ListRuns, ANameThatNoRunHasIsToldFromAValueThatNoneHas) {
+  write_full_run(record());
+  const auto list_by = [&](RunsCommand command) {
+    command.root = root.path().string();
+    out.clear();
+    err.clear();
+    EXPECT_EQ(list_runs(command, console()), ExitCode::succeeded);
+    return err;
+  };
+  EXPECT_EQ(list_by({.parameters = {"ratte=3"}}), "no run has a parameter ratte; did you mean rate?\n");
+  EXPECT_THAT(list_by({.parameters = {"rate=99"}}), HasSubstr("is like that"));
+  EXPECT_EQ(list_by({.labels = {"stagee=x"}}), "no run has a label stagee\n");
+  EXPECT_EQ(list_by({.metrics = {"rmsse<3"}}), "no run has a metric rmsse; did you mean rmse?\n");
+  EXPECT_EQ(out, "");
+  EXPECT_EQ(list_by({.sort = "metric:train.rmsse"}), "no run has a metric train.rmsse; did you mean train.rmse?\n");
+  EXPECT_THAT(out, HasSubstr("RUN"));
+  EXPECT_EQ(list_by({.sort = "metric:train.rmse"}), "");
+}
+
 TEST_F(ListRuns, ARootOnWhichNothingRanHasNoRuns) {
   EXPECT_EQ(list(), ExitCode::succeeded);
   EXPECT_THAT(out, IsEmpty());
