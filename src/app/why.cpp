@@ -30,6 +30,7 @@ struct Change {
   plan::FingerprintChange fact;
   std::string text;
   std::string made_by;  // of an input: the task of this run that gave it
+  std::string built_from;  // of an image: the folder
   std::optional<std::uint64_t> bytes_before;
   std::optional<std::uint64_t> bytes_after;
   std::string first_difference;
@@ -118,6 +119,7 @@ class Explainer final {
       Change& change = found.changes.emplace_back();
       change.text = plan::to_string(fact);
       change.fact = std::move(fact);
+      if (change.fact.kind == "image" && task.image.starts_with('/')) change.built_from = task.image;
       if (change.fact.kind == "input") look_at_input(task, *found.compared_with, change);
     }
     return {};
@@ -222,6 +224,9 @@ std::string comparison_text(const TaskRow& task, const Explanation& found) {
   for (const Change& change : found.changes) {
     text += fmt::format("    {}\n", change.text);
     if (!change.made_by.empty()) text += fmt::format("      it is the output of {}\n", printable(change.made_by));
+    if (!change.built_from.empty()) {
+      text += fmt::format("      it was built anew from {}: its files changed, or the image it starts from\n", printable(change.built_from));
+    }
     if (const std::string sizes = file_sizes(change); !sizes.empty()) text += fmt::format("      {}\n", sizes);
     if (!change.first_difference.empty()) text += fmt::format("      first difference: {}\n", change.first_difference);
   }
@@ -246,6 +251,7 @@ Value change_value(const Change& change) {
   add("before", change.fact.before);
   add("after", change.fact.after);
   add("made_by", change.made_by);
+  add("built_from", change.built_from);
   add("first_difference", change.first_difference);
   if (change.bytes_before) value.emplace("bytes_before", static_cast<std::int64_t>(*change.bytes_before));
   if (change.bytes_after) value.emplace("bytes_after", static_cast<std::int64_t>(*change.bytes_after));

@@ -82,18 +82,20 @@ Result<std::map<std::string, milliseconds>> read_usual_durations(Database& datab
   return usual;
 }
 
-Result<std::map<std::string, NewestResult>> read_newest_results(Database& database, const std::string& pipeline) {
-  const Result<std::vector<std::int64_t>> runs = runs_in_which(database, "succeeded > 0", pipeline);
-  if (!runs) return Failure(runs.error());
-  Result<Statement> statement = database.prepare(
+namespace {
+
+// Adds what the attempts of one run tell that `which` selects, where nothing newer is known.
+Result<> add_newest(Database& database, const std::vector<std::int64_t>& runs, std::string_view which,
+                    std::map<std::string, NewestResult>& newest) {
+  Result<Statement> statement = database.prepare(fmt::format(
       "SELECT path, runs.id, a.fingerprint, CASE WHEN image = '' THEN (SELECT digest FROM artifacts AS o "
       "WHERE o.run = a.run AND o.task = a.task AND o.attempt = a.attempt AND direction = 'output') END "
       "FROM attempts AS a CROSS JOIN tasks USING (run, task) JOIN runs USING (run) "
-      "WHERE a.run = ?1 AND a.state IN ('succeeded', 'cached')");
+      "WHERE a.run = ?1 AND {} ORDER BY attempt DESC",
+      which));
   if (!statement) return Failure(std::move(statement).error());
-  std::map<std::string, NewestResult> newest;
   int idle = 0;
-  for (const std::int64_t run : *runs) {
+  for (const std::int64_t run : runs) {
     const std::size_t known = newest.size();
     statement->query(run);
     Result<> read = each_row_of(*statement, [&](const Statement& row) -> Result<> {
@@ -102,9 +104,23 @@ Result<std::map<std::string, NewestResult>> read_newest_results(Database& databa
                                                                 .import_digest = std::string(row.text(3))});
       return {};
     });
-    if (!read) return Failure(std::move(read).error());
+    if (!read) return read;
     idle = newest.size() > known ? 0 : idle + 1;
     if (idle == k_most_idle) break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::map<std::string, NewestResult>> read_newest_results(Database& database, const std::string& pipeline) {
+  std::map<std::string, NewestResult> newest;
+  // Without a fingerprint (no container) there is nothing to compare with. What did not succeed is better than nothing.
+  for (const auto& [in_which, which] : {std::pair("succeeded > 0", "a.state IN ('succeeded', 'cached') AND (a.fingerprint <> '' OR image = '')"),
+                                        std::pair("failed + cancelled > 0", "a.fingerprint <> ''")}) {
+    const Result<std::vector<std::int64_t>> runs = runs_in_which(database, in_which, pipeline);
+    if (!runs) return Failure(runs.error());
+    if (Result<> added = add_newest(database, *runs, which, newest); !added) return Failure(std::move(added).error());
   }
   return newest;
 }

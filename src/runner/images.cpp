@@ -226,6 +226,12 @@ std::map<plan::TaskId, std::string> named_images(const plan::Plan& plan) {
   return named;
 }
 
+std::string why_unbuilt(const Wanted& wanted, ContainerEngine& engine) {
+  const Result<std::vector<ImageSummary>> before = engine.list_images(fmt::format("mlpipe/{}:", repository_name(wanted.component)));
+  if (!before || before->empty()) return "its image is not built yet";
+  return fmt::format("its image is to be built anew: {} changed, or the image it starts from", wanted.build_context.filename().string());
+}
+
 }  // namespace
 
 std::string image_reference(const plan::Plan& plan, plan::TaskId task) {
@@ -282,7 +288,7 @@ FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine) {
       found.by_key.emplace(wanted.key, std::move(*image));
       if (!is_built && wanted.pull == spec::PullPolicy::always) found.pulled_anew.insert(wanted.key);
     } else if (image.error().code == ErrorCode::not_found) {
-      found.absent.emplace(wanted.key, is_built ? "its image is not built yet" : "its image is not here yet");
+      found.absent.emplace(wanted.key, is_built ? why_unbuilt(wanted, *engine) : "its image is not here yet");
     } else {
       found.absent.emplace(wanted.key, "its image is not known: " + image.error().message);
     }

@@ -139,7 +139,8 @@ class Queries : public ResultSearch {
   // end. Looks at a hundred runs at most, fewer when they tell nothing new; tasks of which it finds nothing are left out.
   virtual Result<std::map<std::string, std::chrono::milliseconds>> usual_durations(const std::string& pipeline,
                                                                                    std::size_t most) = 0;
-  // The newest result of each task of the pipeline, by its path. Looks at as many runs as usual_durations() does.
+  // The newest result of each task of the pipeline that a new one can be compared with, by its path; of a task that never
+  // succeeded that of an attempt which did not. Looks at as many runs as usual_durations() does.
   virtual Result<std::map<std::string, NewestResult>> newest_results(const std::string& pipeline) = 0;
 };
 

@@ -33,10 +33,11 @@ struct Why : ListingTest {
     return made;
   }
 
-  engine::CacheAnswer fingerprint(const engine::Artifact& input, double rate, const std::string& reason) {
+  engine::CacheAnswer fingerprint(const engine::Artifact& input, double rate, const std::string& reason,
+                                  const std::string& image = "sha256:1d1d") {
     spec::ComponentSpec component;
     component.implementation = spec::ContainerSpec{};
-    plan::FingerprintInputs facts{.image = "sha256:1d1d"};
+    plan::FingerprintInputs facts{.image = image};
     facts.parameters.emplace("rate", Value(rate));
     facts.artifacts.emplace("dataset", plan::FingerprintArtifact{.type = input.type, .digest = input.digest, .file_name = "data"});
     plan::Fingerprint made = plan::fingerprint_of(component, {}, facts);
@@ -90,6 +91,21 @@ TEST_F(Why, WhatChangedIsSaidDownToTheFirstFile) {
   expect_golden("why.txt", out, root);
   ASSERT_EQ(ask("r2", "train", true), ExitCode::succeeded);
   expect_golden("why.json", out, root);
+}
+
+TEST_F(Why, AnImageThatWasBuiltNamesItsFolder) {
+  for (const auto& [id, image] : {std::pair("r1", "sha256:1d1d"), std::pair("r2", "sha256:2d2d")}) {
+    metadata::RunStart start = test::start_of(id);
+    start.root = root.path().string();
+    auto spec = test::make_spec("prices", {"train"});
+    spec->components[1].implementation = spec::ContainerSpec{.build_context = "/work/components/train"};
+    test::RunWriter run(record(), start, std::move(spec));
+    run_train(run, artifact(id, "train", '1', 8), fingerprint(artifact(id, "train", '1', 8), 0.5, "it is new", image));
+    run.finish(engine::RunState::succeeded);
+  }
+  ASSERT_EQ(ask("r2", "train"), ExitCode::succeeded) << err;
+  EXPECT_THAT(out, HasSubstr("    image changed from sha256:1d1d to sha256:2d2d\n"
+                             "      it was built anew from /work/components/train: its files changed, or the image it starts from\n"));
 }
 
 TEST_F(Why, TheFirstRunHasNothingToCompareWith) {

@@ -56,12 +56,28 @@ TEST_F(HistoryQueries, TheNewestResultOfATaskIsOfTheLastRunInWhichItSucceeded) {
   run("r1", "f1", engine::AttemptEnd::succeeded);
   run("r2", "f2", engine::AttemptEnd::succeeded);
   run("r3", "f3", engine::AttemptEnd::user_exit);
+  run("r4", "", engine::AttemptEnd::succeeded);  // by a process: nothing to compare with
   run_train("other", 1, "another");
   const auto newest = must_read(file)->newest_results("prices").value();
   ASSERT_EQ(newest.size(), 1U);
   EXPECT_EQ(newest.at("train").run, "r2");
   EXPECT_EQ(newest.at("train").fingerprint, "f2");
   EXPECT_EQ(newest.at("train").import_digest, "");
+}
+
+TEST_F(HistoryQueries, OfATaskThatNeverSucceededTheNewestIsTheLastTry) {
+  const auto record = must_open(file);
+  RunWriter writer(*record, "r1", {"train"});
+  const engine::CacheAnswer answer{.fingerprint = "f1", .fingerprint_text = "text of f1"};
+  const engine::TaskData inputs;
+  engine::Transition starting = writer.change("train", engine::TaskState::starting, 1);
+  starting.cache = &answer;
+  starting.inputs = &inputs;
+  ASSERT_TRUE(writer.commit(starting));
+  writer.end("train", {.end = engine::AttemptEnd::user_exit}, engine::TaskState::failed);
+  const auto newest = must_read(file)->newest_results("prices").value();
+  ASSERT_EQ(newest.size(), 1U);
+  EXPECT_EQ(newest.at("train").fingerprint, "f1");
 }
 
 TEST_F(HistoryQueries, TheNewestResultOfAnImportIsWhatItFound) {

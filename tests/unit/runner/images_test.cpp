@@ -240,6 +240,8 @@ TEST_F(ImagesTest, FindingTakesWhatIsThereAndChangesNothing) {
   const PreparedImages prepared = prepare().value();
   EXPECT_EQ(find_images(plan_, &engine_).by_key.at(context).id, prepared.by_key.at(context).id);
   EXPECT_EQ(find_images(plan_, nullptr).absent.size(), 3u);
+  folder.write("Dockerfile", "FROM there:1\nRUN true\n");
+  EXPECT_THAT(find_images(plan_, &engine_).absent.at(context), HasSubstr("is to be built anew"));
 }
 
 TEST_F(ImagesTest, FindingTellsWhatWouldBePulledAnew) {
