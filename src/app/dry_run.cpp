@@ -92,12 +92,15 @@ std::string counts_text(const plan::Plan& plan, const Forecast& forecast) {
   return parts.empty() ? "nothing to do" : join(parts, ", ");
 }
 
+// "at least 3 ms" tells nobody anything when most is unknown.
+constexpr milliseconds k_worth_telling{100};
+
 std::string time_text(const Forecast& forecast) {
   if (forecast.never_seen > 0) {
     const std::string unknown = forecast.never_seen == 1
                                     ? "1 task has never run"
                                     : fmt::format("{} tasks have never run", forecast.never_seen);
-    if (forecast.least == milliseconds(0)) return "nobody knows how long: " + unknown;
+    if (forecast.least < k_worth_telling) return "nobody knows how long: " + unknown;
     return fmt::format("at least {}: {}", about_text(forecast.least), unknown);
   }
   if (forecast.least == forecast.most) return "about " + about_text(forecast.most);

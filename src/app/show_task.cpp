@@ -42,12 +42,24 @@ std::string header_text(const RunRow& run, const TaskRow& task, const Console& c
   return table.render(console.color);
 }
 
+// How an attempt ended, in words; the record's own are for programs.
+std::string state_words(const TaskRow& task, const AttemptRow& attempt) {
+  const std::string code = has_exit_code(task, attempt) ? fmt::format("exit code {}", attempt.exit_code) : "";
+  if (attempt.state == "user_exit") return code.empty() ? "failed" : code;
+  std::string words = attempt.state;
+  if (words == "infrastructure") words = "the container engine failed";
+  if (words == "not_startable") words = "could not be started";
+  if (words == "lost") words = "its container was lost";
+  if (words == "signalled") words = "ended by a signal";
+  std::ranges::replace(words, '_', ' ');
+  return words + (code.empty() ? "" : ", " + code);
+}
+
 std::string attempts_text(const RunRow& run, const TaskRow& task, const Console& console) {
   std::string text;
   for (const AttemptRow& attempt : task.attempts) {
     const auto duration = duration_of(run, attempt, console.clock.wall());
-    text += fmt::format("  {}  {}", attempt.number, attempt.state);
-    if (has_exit_code(task, attempt)) text += fmt::format(", exit code {}", attempt.exit_code);
+    text += fmt::format("  {}  {}", attempt.number, state_words(task, attempt));
     if (attempt.started) text += ", started " + to_local_time_text(*attempt.started);
     if (attempt.started && attempt.running) text += ", ran after " + duration_text(*attempt.running - *attempt.started);
     if (duration) text += (attempt.finished ? ", took " : ", for ") + duration_text(*duration);
@@ -62,6 +74,10 @@ std::string attempts_text(const RunRow& run, const TaskRow& task, const Console&
                     artifact::TaskTree(artifact::Root(run.root).run(run.id), task.path).log(attempt.number).string());
   }
   return text;
+}
+
+std::string when_text(std::chrono::milliseconds delay) {
+  return delay.count() <= 0 ? "at once" : "in " + duration_text(delay);
 }
 
 std::string data_text(const engine::TaskData& data, const Console& console) {
@@ -86,7 +102,7 @@ std::string history_text(const std::vector<EventRow>& events, const Console& con
   for (const EventRow& event : events) {
     std::string remark = event.reason;
     if (event.retry_in)
-      remark += fmt::format("{}tried again in {}", remark.empty() ? "" : "; ", duration_text(*event.retry_in));
+      remark += fmt::format("{}tried again {}", remark.empty() ? "" : "; ", when_text(*event.retry_in));
     const auto since = std::max(std::chrono::milliseconds(0), event.at - *begin);
     table.add({to_local_clock_text(event.at), "+" + duration_text(since), event.to,
                event.attempt > 0 ? fmt::format("attempt {}", event.attempt) : "", printable(remark)});

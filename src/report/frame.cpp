@@ -110,7 +110,7 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
     case TaskState::retry_wait: {
       Line line = row_start(marks.retry, Style::warning, name, took, columns, glyphs);
       line.add("  ").add(Style::warning, what).add(Style::dim, in_brackets(attempt));
-      return line.add(fmt::format(", again in {}", duration_text(transition.retry_in.value_or(milliseconds{0}))));
+      return line.add(", again " + retry_text(transition.retry_in));
     }
     case TaskState::skipped:
     case TaskState::cancelled: {

@@ -76,9 +76,9 @@ class PlainScribe final : public Scribe {
         return fmt::format("picked up, runs for {}{}", duration_text(transition.already), in_brackets);
       case TaskState::stopping: return transition.reason.empty() ? "stopping" : "stopping: " + printable(transition.reason);
       case TaskState::retry_wait:
-        return fmt::format("{} {}; next attempt in {}{}", attempt.empty() ? "attempt" : attempt,
+        return fmt::format("{} {}; next attempt {}{}", attempt.empty() ? "attempt" : attempt,
                            failure_text(story, transition, ""),
-                           duration_text(transition.retry_in.value_or(milliseconds{0})), log_text(transition));
+                           retry_text(transition.retry_in), log_text(transition));
       case TaskState::succeeded: {
         if (transition.cached()) return fmt::format("cached from {}", transition.cache->from_run);
         const std::string metrics = transition.result == nullptr ? "" : metrics_text(transition.result->outputs);
@@ -86,7 +86,8 @@ class PlainScribe final : public Scribe {
                            metrics.empty() ? "" : ": ", metrics);
       }
       case TaskState::failed:
-        return failure_text(story, transition, transition.attempt > 1 ? attempt : "") + log_text(transition);
+        return failure_text(story, transition, transition.attempt > 1 ? attempt : "") +
+               (gets_block(story) ? "" : log_text(transition));
       case TaskState::skipped: return unstarted_text("skipped", transition);
       case TaskState::cancelled:
         return story.ever_started(id) ? with_reason("cancelled", transition) : unstarted_text("cancelled", transition);
@@ -103,6 +104,11 @@ class PlainScribe final : public Scribe {
       return failed_text("", attempt, transition.reason.empty() ? "no reason given" : printable(transition.reason));
     }
     return failed_text(duration_text(story.attempt_duration(transition.task)), attempt, what_happened(*transition.result));
+  }
+
+  // Told of again at the end, with its log.
+  bool gets_block(const Story& story) const {
+    return options_.failure_blocks == FailureBlocks::yes && story.failures().size() <= k_most_blocks;
   }
 
   std::string log_text(const Transition& transition) const {

@@ -48,6 +48,10 @@ std::string attempt_text(int attempt, int allowed) {
   return allowed > 1 ? fmt::format("attempt {} of {}", attempt, allowed) : "";
 }
 
+std::string retry_text(std::optional<milliseconds> delay) {
+  return !delay || delay->count() <= 0 ? "at once" : "in " + duration_text(*delay);
+}
+
 std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what) {
   std::string text = "failed";
   if (!took.empty()) text += fmt::format(" after {}", took);

@@ -18,6 +18,8 @@ std::string what_happened(const engine::AttemptResult& result);
 std::string attempt_text(int attempt, int allowed);
 // "failed after 1.2 s (attempt 2 of 4): exit code 3": how a failure is told everywhere; empty parts are left out.
 std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what);
+// When it is tried again: "in 12.3 s", "at once".
+std::string retry_text(std::optional<milliseconds> delay);
 // The log that an attempt wrote; "" when there is none: imports write none, nor does what could not be started.
 std::string written_log(const ReportOptions& options, engine::AttemptId id);
 // The numbers of the Metrics artifacts among `outputs`: "rmse=26510 r2=0.91"; with several artifacts "test.rmse=26510".

@@ -86,15 +86,19 @@ TEST(PlainReport, NamesALogOnlyWhenThereIsOne) {
   run.start(*scribe);
   run.begin("logged");
   run.run_to("logged", TaskState::failed, 1, exit_code(3));
-  EXPECT_THAT(stage.take(), HasSubstr("logged: failed after 0 ms: exit code 3; log: " + (folder.path() / "0-1.log").string() + "\n"));
+  // Its log is named once, in the block at the end.
+  EXPECT_THAT(stage.take(), HasSubstr("logged: failed after 0 ms: exit code 3\n"));
   run.begin("silent");
   run.run_to("silent", TaskState::retry_wait, 1, exit_code(3), milliseconds{0});
+  EXPECT_THAT(stage.take(), HasSubstr("silent: attempt 1 of 2 failed after 0 ms: exit code 3; next attempt at once\n"));
   run.begin("silent", 2);
   run.run_to("silent", TaskState::failed, 2, exit_code(3));
   EXPECT_THAT(stage.take(), HasSubstr("silent: failed after 0 ms (attempt 2 of 2): exit code 3\n"));
   run.finish(engine::RunState::failed);
-  EXPECT_THAT(stage.take(), HasSubstr("silent failed after 0 ms (attempt 2 of 2): exit code 3\n  task: pipeline.yaml:11:3\n"
-                                      "  log:  none was written\n"));
+  const std::string end = stage.take();
+  EXPECT_THAT(end, HasSubstr("  log:  " + (folder.path() / "0-1.log").string() + "\n"));
+  EXPECT_THAT(end, HasSubstr("silent failed after 0 ms (attempt 2 of 2): exit code 3\n  task: pipeline.yaml:11:3\n"
+                             "  log:  none was written\n"));
 }
 
 TEST(PlainReport, SaysNothingOfLogsForATaskThatWritesNone) {

@@ -95,7 +95,7 @@ TEST(Reporters, TellOfFailuresWhereTheTaskIsWritten) {
   auto reporter = make_plain_reporter(whole.options());
   EXPECT_EQ(whole.run(*reporter), engine::RunState::failed);
   const std::string text = whole.take();
-  EXPECT_THAT(text, HasSubstr("first: attempt 1 of 2 failed after 0 ms: exit code 7; next attempt in "));
+  EXPECT_THAT(text, HasSubstr("first: attempt 1 of 2 failed after 0 ms: exit code 7; next attempt at once\n"));
   EXPECT_THAT(text, HasSubstr("first: failed after 0 ms (attempt 2 of 2): exit code 7\n"));
   EXPECT_THAT(text, HasSubstr("  task: pair.yaml:3:5\n"));
   EXPECT_THAT(text, HasSubstr("(1 failed, 1 skipped)"));
