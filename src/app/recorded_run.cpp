@@ -161,7 +161,7 @@ std::optional<milliseconds> duration_of(const RunRow& run, const TaskRow& task, 
 }
 
 std::optional<milliseconds> duration_of(const RunRow& run, const AttemptRow& attempt, WallTime now) {
-  const std::optional<WallTime> begin = attempt.running ? attempt.running : attempt.started;
+  const std::optional<WallTime> begin = attempt.started ? attempt.started : attempt.running;
   if (!begin) return std::nullopt;
   if (attempt.finished) return between(*begin, *attempt.finished);
   if (!goes_on(run)) return std::nullopt;

@@ -61,8 +61,10 @@ std::string attempts_text(const RunRow& run, const TaskRow& task, const Console&
     const auto duration = duration_of(run, attempt, console.clock.wall());
     text += fmt::format("  {}  {}", attempt.number, state_words(task, attempt));
     if (attempt.started) text += ", started " + to_local_time_text(*attempt.started);
-    if (attempt.started && attempt.running) text += ", ran after " + duration_text(*attempt.running - *attempt.started);
     if (duration) text += (attempt.finished ? ", took " : ", for ") + duration_text(*duration);
+    if (attempt.started && attempt.running) {
+      text += fmt::format(", {} of it to start", duration_text(*attempt.running - *attempt.started));
+    }
     text += fmt::format("\n     container {}\n", attempt.container);
     if (!attempt.why.empty()) text += fmt::format("     not from the cache: {}\n", printable(attempt.why));
     if (attempt.oom_killed) text += "     a process in it met the kernel's OOM killer\n";
