@@ -40,6 +40,7 @@ void Run::Impl::start(TaskId id) {
   TaskData& inputs = *resolved;
   Change change;
   if (claim(id, inputs, change) == Claim::settled) return;
+  if (reads_what_is_gone(id)) return give_back(id);
   ++at(id).attempt;
   change.inputs = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(inputs);
   const std::uint64_t memory = memory_of(id);
@@ -48,6 +49,16 @@ void Run::Impl::start(TaskId id) {
   slots[at(id).slot].claimed = change.cache != nullptr;
   effects.emplace_back(
       Start{AttemptRequest{.id = {id, at(id).attempt}, .inputs = std::move(inputs), .memory = memory}});
+}
+
+// It would only fail later, for want of its input.
+void Run::Impl::give_back(TaskId id) {
+  effects.emplace_back(Release{id});
+  const std::uint32_t reason = add_reason(
+      fmt::format("what it reads was taken away (`keep: false`) and not made again, for its own result was there; that has "
+                  "gone since. `mlpipe resume {} --retry-failed` makes both again",
+                  options.run_id));
+  set(id, TaskState::failed, {.reason = reason});
 }
 
 Result<TaskData> Run::Impl::inputs_of(TaskId id) const {

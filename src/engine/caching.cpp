@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <utility>
 
+#include "removals.hpp"
 #include "run_impl.hpp"
 
 namespace mlpipe::engine {
@@ -9,7 +11,9 @@ bool Run::Impl::is_cached(TaskId id) {
   Result<TaskData> inputs = inputs_of(id);
   if (!inputs) return false;  // told when it would start
   CacheAnswer answer = cache->look_up(id, *inputs);
-  if (answer.kind != CacheAnswer::Kind::hit) return false;
+  const bool does = answer.kind == CacheAnswer::Kind::hit ||
+                    (answer.kind == CacheAnswer::Kind::removed && why_needed(id, answer).empty());
+  if (!does) return false;
   succeed_by(id, std::move(answer), std::move(*inputs));
   return true;
 }
@@ -21,22 +25,52 @@ Run::Impl::Claim Run::Impl::claim(TaskId id, const TaskData& inputs, Change& cha
     succeed_by(id, std::move(answer), inputs);
     return Claim::settled;
   }
-  change.cache = &turn.answers.emplace_back(std::move(answer));
-  if (change.cache->kind == CacheAnswer::Kind::miss) {
+  const bool is_removed = answer.kind == CacheAnswer::Kind::removed;
+  if (is_removed || answer.kind == CacheAnswer::Kind::miss) {
     // Tried again in the turn in which its attempt failed: what it holds, it keeps.
     std::erase_if(effects, [id](const Effect& effect) {
       const auto* release = std::get_if<Release>(&effect);
       return release != nullptr && release->task == id;
     });
-    return Claim::granted;
   }
+  if (is_removed) {
+    answer.why = why_needed(id, answer);
+    if (answer.why.empty()) {
+      effects.emplace_back(Release{id});
+      succeed_by(id, std::move(answer), inputs);
+      return Claim::settled;
+    }
+    answer.kind = CacheAnswer::Kind::miss;
+    answer.outputs = {};
+  }
+  change.cache = &turn.answers.emplace_back(std::move(answer));
+  if (change.cache->kind == CacheAnswer::Kind::miss) return Claim::granted;
   change.reason = add_reason(change.cache->why);
   set(id, TaskState::deferred, change);
   return Claim::settled;
 }
 
+std::string Run::Impl::why_needed(TaskId id, const CacheAnswer& answer) {
+  if (!may_be_discarded(plan, id)) return answer.why;
+  if (!removals) removals = std::make_unique<Removals>(values_of(self), *cache);
+  return removals->why_needed(id, answer, first_failure);
+}
+
+// Its result was foreseen when that of a task which it reads from was taken, but was not there when it was to be used.
+bool Run::Impl::reads_what_is_gone(TaskId id) const {
+  if (gone.empty()) return false;
+  const std::span<const TaskId> needs = plan.needs(id);
+  return std::ranges::any_of(needs, [&](TaskId need) { return gone.contains(need) && reads_artifact(plan, id, need); });
+}
+
 void Run::Impl::succeed_by(TaskId id, CacheAnswer answer, TaskData inputs) {
   Change change;
+  if (answer.kind == CacheAnswer::Kind::removed) {
+    answer.kind = CacheAnswer::Kind::hit;
+    answer.removed = true;
+    answer.why.clear();
+    gone.insert(id);
+  }
   change.inputs = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(std::move(inputs));
   if (!is_empty(answer.outputs)) at(id).outputs = std::make_unique<const TaskData>(std::move(answer.outputs));
   answer.outputs = {};

@@ -40,6 +40,7 @@ class NothingToDo final : public ResultCache {
     return {.kind = times_[plan::index(task)] ? CacheAnswer::Kind::miss : CacheAnswer::Kind::hit};
   }
   CacheAnswer claim(TaskId task, const TaskData& inputs) override { return look_up(task, inputs); }
+  CacheAnswer foresee(TaskId task, const TaskData& inputs) override { return look_up(task, inputs); }
   void release(TaskId /*task*/) override {}
   Result<> make_durable() override { return {}; }
   void discard(TaskId /*task*/, const TaskData& /*outputs*/) override {}

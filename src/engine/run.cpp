@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mlpipe/base/assert.hpp"
+#include "removals.hpp"
 #include "run_impl.hpp"
 
 namespace mlpipe::engine {
@@ -43,6 +44,8 @@ Run::Impl::Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_optio
   turn.transitions.reserve(to_settle.size() +
                            std::min(to_settle.size(), static_cast<std::size_t>(options.limits.max_parallel)));
 }
+
+Run::Impl::~Impl() = default;
 
 std::vector<TaskId> Run::Impl::active() const {
   std::vector<Slot> used;
@@ -130,6 +133,7 @@ std::span<const Transition> Run::transitions() const { return impl_->turn.transi
 std::vector<Run::Effect> Run::take_effects() {
   std::swap(impl_->turn, impl_->told);  // what transitions() gave stays valid until the next turn's are taken
   impl_->turn.clear();
+  if (impl_->removals) impl_->removals->end_turn();
   return std::exchange(impl_->effects, {});
 }
 

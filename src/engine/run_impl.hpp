@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace mlpipe::engine {
 // For tasks that have no data, without a copy each.
 inline const TaskData k_no_data;
 inline bool is_empty(const TaskData& data) { return data.parameters.empty() && data.artifacts.empty(); }
+
+class Removals;
 
 struct Run::Impl {
   // What is known of each task; made small, for there may be a million.
@@ -67,6 +70,7 @@ struct Run::Impl {
   };
 
   Impl(const Run& run, const plan::Plan& its_plan, RunOptions its_options, ResultCache* its_cache);
+  ~Impl();
 
   // Puts the tasks into the states an earlier mlpipe left them in. (recover.cpp)
   void recover(std::vector<Recovered> recovered);
@@ -98,14 +102,17 @@ struct Run::Impl {
   void become_ready_or_not(TaskId id);
   void release_dependants(TaskId id);
   void discard_unneeded(TaskId ended);
-  bool is_done(TaskId id) const;       // succeeded, or skipped for good
-  bool outlives_run(TaskId id) const;  // gives an output of the pipeline
+  bool is_done(TaskId id) const;  // succeeded, or skipped for good
   void cancel_unstarted(std::string why);
 
   // Attempts, from their start to their end. (attempts.cpp)
   void start(TaskId id);
   // Settled by the cache instead of an attempt? `inputs` are what the task is given. (caching.cpp)
   bool is_cached(TaskId id);
+  // Why a result does not do of which the artifacts were taken away; empty: nobody needs them.
+  std::string why_needed(TaskId id, const CacheAnswer& answer);
+  bool reads_what_is_gone(TaskId id) const;
+  void give_back(TaskId id);  // fails it for that
   enum class Claim { granted, settled };
   Claim claim(TaskId id, const TaskData& inputs, Change& change);
   void succeed_by(TaskId id, CacheAnswer answer, TaskData inputs);
@@ -132,6 +139,8 @@ struct Run::Impl {
   std::vector<Slot> slots;
   std::vector<std::uint32_t> free_slots;
   std::unordered_map<TaskId, std::uint64_t> raised_memory;  // of tasks that met the OOM killer and want more
+  std::unique_ptr<Removals> removals;                       // once the cache knew a result without its artifacts
+  std::unordered_set<TaskId> gone;                          // tasks whose artifacts nobody needs any more, or never did
   std::vector<std::pair<TaskId, TakeUp>> to_take_up;        // attempts of an earlier mlpipe, in the first turn
   std::size_t cached = 0;
   bool resumed = false;

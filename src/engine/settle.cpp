@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "foreseeing.hpp"
 #include "inputs.hpp"
 #include "run_impl.hpp"
 
@@ -64,21 +65,16 @@ void Run::Impl::become_ready_or_not(TaskId id) {
 void Run::Impl::discard_unneeded(TaskId ended) {
   if (!is_done(ended)) return;
   for (TaskId need : plan.needs(ended)) {
-    if (spec_of(need).settings->keep || at(need).state != TaskState::succeeded || outlives_run(need)) continue;
+    if (spec_of(need).settings->keep || at(need).state != TaskState::succeeded) continue;
     const std::span<const TaskId> readers = plan.dependants(need);
     if (!std::ranges::all_of(readers, [this](TaskId reader) { return is_done(reader); })) continue;
-    const TaskData* outputs = self.outputs(need);
-    if (!outputs->artifacts.empty()) effects.emplace_back(Discard{need});
+    if (!may_be_discarded(plan, need) || self.outputs(need)->artifacts.empty()) continue;
+    if (gone.insert(need).second) effects.emplace_back(Discard{need});
   }
 }
 
 bool Run::Impl::is_done(TaskId id) const {
   return plan.selected(id) && (at(id).state == TaskState::succeeded || at(id).state == TaskState::skipped);
-}
-
-bool Run::Impl::outlives_run(TaskId id) const {
-  const std::vector<spec::PipelineOutput>& outputs = plan.spec().root_dag().outputs;
-  return std::ranges::any_of(outputs, [&](const auto& output) { return output.source.task == spec_of(id).name; });
 }
 
 std::uint32_t Run::Impl::add_reason(std::string text) {

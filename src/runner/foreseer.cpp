@@ -29,7 +29,8 @@ class WorldForeseer final : public engine::Foreseer {
   CacheAnswer look(TaskId task, const TaskData& inputs) override {
     CacheAnswer answer = cache_.foresee(task, inputs);
     const spec::ContainerSpec* container = plan_.component(task).container();
-    if (answer.kind != CacheAnswer::Kind::hit || container == nullptr) return answer;
+    const bool is_known = answer.kind == CacheAnswer::Kind::hit || answer.kind == CacheAnswer::Kind::removed;
+    if (!is_known || container == nullptr) return answer;
     const Result<std::string> key = image_key(plan_.component(task), inputs);
     if (key && images_.pulled_anew.contains(*key)) {
       answer.kind = CacheAnswer::Kind::busy;
@@ -39,7 +40,7 @@ class WorldForeseer final : public engine::Foreseer {
     return answer;
   }
 
-  Result<TaskData> import(TaskId task, const TaskData& inputs) override {
+  Result<std::optional<TaskData>> import(TaskId task, const TaskData& inputs) override {
     const spec::ComponentSpec& component = plan_.component(task);
     Result<engine::Artifact> found = imports_ == Imports::only_named
                                          ? name_import(component, inputs)
@@ -47,7 +48,7 @@ class WorldForeseer final : public engine::Foreseer {
     if (!found) return Failure(std::move(found).error());
     TaskData outputs;
     outputs.artifacts.emplace("artifact", std::move(*found));
-    return outputs;
+    return std::optional(std::move(outputs));
   }
 
  private:

@@ -40,11 +40,8 @@ class TreeCache final : public RunCache {
   CacheAnswer look_up(TaskId task, const TaskData& inputs) override { return search(task, inputs, Search::restore); }
   CacheAnswer foresee(TaskId task, const TaskData& inputs) override {
     CacheAnswer answer = search(task, inputs, Search::look_only);
-    if (answer.kind == Kind::hit) {
-      // Where they would be: a task may be given an artifact's path as a text.
-      for (auto& [name, artifact] : answer.outputs.artifacts) artifact.uri = place_of(task, name, artifact);
-      return answer;
-    }
+    if (answer.kind == Kind::hit) put_in_place(task, answer.outputs);
+    if (answer.kind == Kind::hit || answer.kind == Kind::removed) return answer;
     if (answer.fingerprint.empty() || !shares(task)) return answer;
     const TaskId maker = foreseen_.try_emplace(answer.fingerprint, task).first->second;
     if (maker == task && !sys::is_locked(lock_file(answer.fingerprint))) return answer;
@@ -134,6 +131,7 @@ class TreeCache final : public RunCache {
     const bool any_run = shares(task);
     // Mostly the newest will do, however many there are.
     const std::size_t most_at_first = any_run ? 1 : k_most_results;
+    std::optional<metadata::StoredResult> removed;  // the newest; any that is whole is better
     for (std::size_t most = most_at_first, seen = 0; most <= k_most_results; most += k_most_results - 1) {
       Result<std::vector<metadata::StoredResult>> results = known_.results(answer.fingerprint, most);
       if (!results) {
@@ -143,20 +141,35 @@ class TreeCache final : public RunCache {
       for (; seen < results->size(); ++seen) {
         metadata::StoredResult& result = (*results)[seen];
         if (!any_run && result.run_id != policy_.parent) continue;
-        if (std::string objection = take(task, result, how); !objection.empty()) {
-          answer.why = std::move(objection);
+        std::string objection = objection_to(task, result);
+        if (objection.empty() && result.removed) {
+          if (!removed) removed = std::move(result);
           continue;
         }
-        answer.kind = Kind::hit;
-        answer.why.clear();
-        answer.from_run = std::move(result.run_id);
-        answer.made = result.finished;
-        answer.outputs = std::move(result.outputs);
-        return answer;
+        if (objection.empty()) objection = take(task, result, how);
+        if (objection.empty()) return found(Kind::hit, std::move(result), std::move(answer));
+        answer.why = std::move(objection);
       }
       if (results->size() < most) break;
     }
+    if (!removed) return answer;
+    answer.why = fmt::format("the artifacts of run {} were taken away", removed->run_id);
+    put_in_place(task, removed->outputs);
+    return found(Kind::removed, std::move(*removed), std::move(answer));
+  }
+
+  static CacheAnswer found(Kind kind, metadata::StoredResult result, CacheAnswer answer) {
+    answer.kind = kind;
+    if (kind == Kind::hit) answer.why.clear();
+    answer.from_run = std::move(result.run_id);
+    answer.made = result.finished;
+    answer.outputs = std::move(result.outputs);
     return answer;
+  }
+
+  // Where the artifacts are or would be in this run's tree: a task may be given an artifact's path as a text.
+  void put_in_place(TaskId task, TaskData& outputs) const {
+    for (auto& [name, artifact] : outputs.artifacts) artifact.uri = place_of(task, name, artifact);
   }
 
   bool fingerprint(TaskId task, const TaskData& inputs, CacheAnswer& answer) {
@@ -190,9 +203,6 @@ class TreeCache final : public RunCache {
                            age_text(*most));
       }
     }
-    if (result.removed) {
-      return fmt::format("the artifacts of run {} were taken away", result.run_id);
-    }
     return {};
   }
 
@@ -202,7 +212,6 @@ class TreeCache final : public RunCache {
 
   // The same, with its artifacts looked at, and put into this run's tree with their new places in `result`.
   std::string take(TaskId task, metadata::StoredResult& result, Search how) {
-    if (std::string objection = objection_to(task, result); !objection.empty()) return objection;
     const auto never = [] { return false; };
     bool restored = false;
     const auto refuse = [&](std::string why) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ class FakeRecord final : public engine::Record {
       history.push_back(each);
       state[each.task] = {each.to, each.attempt};
       if (each.inputs != nullptr) inputs[each.task] = *each.inputs;
+      if (each.cached() && each.cache->removed) removed.insert(each.task);
+      if (each.to == engine::TaskState::starting && each.cache != nullptr) why[each.task] = each.cache->why;
       if (each.result != nullptr) ends[{each.task, each.attempt}] = each.result->end;
       history.back().result = nullptr;  // do not outlive the call
       history.back().inputs = nullptr;
@@ -46,6 +49,8 @@ class FakeRecord final : public engine::Record {
   std::map<engine::TaskId, std::pair<engine::TaskState, int>> state;  // with the attempt
   std::map<engine::TaskId, engine::TaskData> inputs;                  // of the latest attempt
   std::map<engine::AttemptId, engine::AttemptEnd> ends;
+  std::set<engine::TaskId> removed;                                   // cached, without their artifacts
+  std::map<engine::TaskId, std::string> why;                          // of the latest attempt: what the cache said
   std::vector<engine::TaskId> discarded;
   std::vector<std::pair<engine::RunState, WallTime>> finished;
 };

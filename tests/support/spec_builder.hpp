@@ -83,6 +83,12 @@ class PipelineBuilder final {
     return *this;
   }
 
+  // The pipeline gives what `task` gives as `output`.
+  PipelineBuilder& output(std::string name, std::string task, std::string output) {
+    dag_.outputs.push_back({.name = std::move(name), .source = {std::move(task), std::move(output)}});
+    return *this;
+  }
+
   spec::ComponentId component(spec::Interface interface) {
     spec::ComponentSpec component;
     component.name = "component";

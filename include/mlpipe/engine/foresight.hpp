@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,7 @@ struct Foresight {
   Outlook outlook = Outlook::run;
   std::string reason;              // one clause, without the task's name
   std::vector<TaskId> depends_on;  // of depends: the tasks it hangs on
-  CacheAnswer answer;              // what the cache said, when it was asked; its outputs are taken out
+  CacheAnswer answer;              // what came of asking the cache: hit, miss or busy; its outputs are taken out
   TaskData outputs;                // when they are known: of cached and done tasks, and of imports
 };
 
@@ -44,11 +45,12 @@ class Foreseer {
   // As ResultCache::claim(). A task for which this is a miss counts as making its result: for another task that needs the same
   // one the answer is busy.
   virtual CacheAnswer look(TaskId task, const TaskData& inputs) = 0;
-  // What an importer would give.
-  virtual Result<TaskData> import(TaskId task, const TaskData& inputs) = 0;
+  // What an importer would give; nothing: that is known when it has run.
+  virtual Result<std::optional<TaskData>> import(TaskId task, const TaskData& inputs) = 0;
 };
 
-// By task. `recovered` as Run takes it. Asks `foreseer` about each selected task once at most, in the plan's order.
+// By task. `recovered` as Run takes it. Asks `foreseer` about each selected task after those it needs; about one that is given
+// something by a result whose artifacts turn out to be needed, once more.
 std::vector<Foresight> foresee(const plan::Plan& plan, const RunOptions& options, Foreseer& foreseer,
                                const std::vector<Recovered>& recovered = {});
 

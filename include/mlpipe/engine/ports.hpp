@@ -41,16 +41,17 @@ class TaskRunner {
 // What the cache says about a task.
 struct CacheAnswer {
   enum class Kind {
-    hit,   // `outputs` are its result, in this run's tree
-    miss,  // it has to run
-    busy,  // somebody is making the same result: a ResultSettled follows
+    hit,      // `outputs` are its result, in this run's tree
+    removed,  // its result is known, but the artifacts were taken away: a hit if nobody needs them, else a miss
+    miss,     // it has to run
+    busy,     // somebody is making the same result: a ResultSettled follows
   };
   Kind kind = Kind::miss;
   std::string fingerprint;       // empty: it has none
   std::string fingerprint_text;  // what the fingerprint was made of
-  std::string why;               // of a miss: why there is nothing to reuse; busy: who makes it
-  std::string from_run;          // of a hit: the run that made it
-  WallTime made{};               // of a hit: when an attempt made it, however often it was reused since
+  std::string why;               // of a miss: why there is nothing to reuse; removed: by whom; busy: who makes it
+  std::string from_run;          // of a hit, removed: the run that made it
+  WallTime made{};               // of a hit, removed: when an attempt made it, however often it was reused since
   bool removed = false;          // of a hit: its payload is gone, but nobody will need it (keep: false)
   TaskData outputs;
 };
@@ -61,10 +62,13 @@ class ResultCache {
   virtual ~ResultCache() = default;
   // Is the result of `task`, given `inputs`, there? Asked when all it needs has ended. Never busy.
   virtual CacheAnswer look_up(TaskId task, const TaskData& inputs) = 0;
-  // The same right before it starts. A miss makes the caller the one who makes the result, until release(); claiming what
-  // one has already is fine.
+  // The same right before it starts. A miss, or removed, makes the caller the one who makes the result, until release();
+  // claiming what one has already is fine.
   virtual CacheAnswer claim(TaskId task, const TaskData& inputs) = 0;
-  // The attempt for which claim() was a miss has ended, and its end is recorded.
+  // What claim() would say: nothing is put into the tree, and nothing is held. Of several tasks that need the same result, the
+  // first that is asked about makes it, and for the others it is busy.
+  virtual CacheAnswer foresee(TaskId task, const TaskData& inputs) = 0;
+  // The attempt for which claim() was no hit has ended, and its end is recorded; or there will be none.
   virtual void release(TaskId task) = 0;
   // What hits put into the tree is on the disk when this returns. Before they are recorded.
   virtual Result<> make_durable() = 0;

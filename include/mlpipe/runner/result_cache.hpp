@@ -33,9 +33,6 @@ inline constexpr std::string_view k_no_result_yet = "no run has made this result
 // with the name of its fingerprint below the root, so that of several runs and tasks that need the same one makes it.
 class RunCache : public engine::ResultCache {
  public:
-  // What claim() would say, for a dry run: nothing is put into the tree, and nothing is locked. Of several tasks that need the
-  // same result, the first that is asked about makes it, and the others wait for it.
-  virtual engine::CacheAnswer foresee(engine::TaskId task, const engine::TaskData& inputs) = 0;
   // Why the task runs whatever it is given: it, or the command line, says so. Empty: it may be found.
   virtual std::string runs_anyway(engine::TaskId task) const = 0;
   // Where ResultSettled goes, from a thread of its own; before the run begins. Null: nowhere.

@@ -29,7 +29,7 @@ class FakeForeseer final : public Foreseer {
     if (found == results.end()) return {.why = "no result"};
     return {.kind = Kind::hit, .from_run = "earlier", .outputs = found->second};
   }
-  Result<TaskData> import(TaskId task, const TaskData&) override {
+  Result<std::optional<TaskData>> import(TaskId task, const TaskData&) override {
     const auto found = imports.find(name(task));
     if (found == imports.end()) return fail(ErrorCode::not_found, "nothing is there");
     return found->second;
@@ -240,13 +240,14 @@ class World final : public ResultCache, public Foreseer {
     return answer;
   }
   CacheAnswer claim(TaskId task, const TaskData& inputs) override { return look_up(task, inputs); }
+  CacheAnswer foresee(TaskId task, const TaskData& inputs) override { return look_up(task, inputs); }
   void release(TaskId) override {}
   Result<> make_durable() override { return {}; }
   void discard(TaskId, const TaskData&) override {}
 
   std::string runs_anyway(TaskId task) override { return cache_off[plan::index(task)] ? "off" : ""; }
   CacheAnswer look(TaskId task, const TaskData& inputs) override { return look_up(task, inputs); }
-  Result<TaskData> import(TaskId task, const TaskData& inputs) override {
+  Result<std::optional<TaskData>> import(TaskId task, const TaskData& inputs) override {
     World copy = *this;  // it has no effect
     return copy.run(task, inputs);
   }

@@ -300,8 +300,82 @@ TEST_F(ResultCacheTest, DiscardedArtifactsAreGone) {
   make(run, 1);
   run.cache->discard(plan::TaskId{0}, {});
   EXPECT_FALSE(fs::exists(run.context.run_folder / "a/o"));
-  ASSERT_TRUE(run.record->discard(plan::TaskId{0}));
-  EXPECT_THAT(ask(begin("r2")).why, HasSubstr("were taken away"));
+}
+
+// ---- Results whose artifacts were taken away --------------------------------------------------------------------
+
+class RemovedResults : public ResultCacheTest {
+ protected:
+  void make_and_take_away(OneRun& run) {
+    make(run, 1);
+    ASSERT_TRUE(run.record->discard(plan::TaskId{0}));
+    run.cache->discard(plan::TaskId{0}, {});
+  }
+};
+
+TEST_F(RemovedResults, AreKnownWithWhatTheyGave) {
+  make_and_take_away(begin("r1"));
+  OneRun& second = begin("r2");
+  for (const CacheAnswer& answer : {ask(second), second.cache->foresee(plan::TaskId{0}, number(1))}) {
+    EXPECT_EQ(answer.kind, Kind::removed);
+    EXPECT_EQ(answer.why, "the artifacts of run r1 were taken away");
+    EXPECT_EQ(answer.from_run, "r1");
+    ASSERT_EQ(answer.outputs.artifacts.size(), 2U);
+    EXPECT_EQ(answer.outputs.artifacts.at("o").uri, (second.context.run_folder / "a/o/data").string());
+    EXPECT_FALSE(answer.outputs.artifacts.at("o").digest.empty());
+    EXPECT_FALSE(answer.fingerprint.empty());
+  }
+  EXPECT_FALSE(fs::exists(second.context.run_folder / "a"));
+}
+
+TEST_F(RemovedResults, GiveWayToAWholeOneHoweverOld) {
+  make(begin("r1"), 1);
+  make_and_take_away(begin("r2", {.off_because = "--no-cache was given"}));
+  const CacheAnswer answer = ask(begin("r3"));
+  EXPECT_EQ(answer.kind, Kind::hit) << answer.why;
+  EXPECT_EQ(answer.from_run, "r1");
+}
+
+TEST_F(RemovedResults, CountNoMoreThanOthers) {
+  make_and_take_away(begin("r1"));
+  EXPECT_EQ(ask(begin("r2", {.off_because = "--no-cache was given"})).kind, Kind::miss);
+  EXPECT_EQ(ask(begin("r3", {.again = {true, false}})).kind, Kind::miss);
+  EXPECT_EQ(ask(begin("r4", {.off_because = "no", .parent = "r1"})).kind, Kind::removed);
+  EXPECT_EQ(ask(begin("r5", {.off_because = "no", .parent = "r0"})).kind, Kind::miss);
+  EXPECT_EQ(ask(begin("r6"), 2).kind, Kind::miss);
+  set_cache({.max_age = std::chrono::hours(1)});
+  EXPECT_EQ(ask(begin("r7")).kind, Kind::removed);
+  clock_.advance_to(MonotonicTime(std::chrono::minutes(61)));
+  const CacheAnswer old = ask(begin("r8"));
+  EXPECT_EQ(old.kind, Kind::miss);
+  EXPECT_THAT(old.why, HasSubstr("more than its max_age of"));
+}
+
+TEST_F(RemovedResults, AreClaimedLikeMisses) {
+  make_and_take_away(begin("r1"));
+  OneRun& second = begin("r2");
+  OneRun& third = begin("r3");
+  EXPECT_EQ(second.cache->claim(plan::TaskId{0}, number(1)).kind, Kind::removed);
+  EXPECT_EQ(third.cache->claim(plan::TaskId{0}, number(1)).kind, Kind::busy);
+  second.cache->release(plan::TaskId{0});
+  wait_for_post();
+  EXPECT_EQ(third.cache->claim(plan::TaskId{0}, number(1)).kind, Kind::removed);
+}
+
+TEST_F(RemovedResults, StandForLaterRunsAlsoFromOneThatHadNoArtifacts) {
+  make_and_take_away(begin("r1"));
+  OneRun& second = begin("r2");
+  CacheAnswer answer = ask(second);
+  answer.kind = Kind::hit;
+  answer.removed = true;
+  const TaskData inputs = number(1);
+  const engine::Transition cached{.task = plan::TaskId{0}, .to = engine::TaskState::succeeded, .at = clock_.wall(),
+                                  .inputs = &inputs, .cache = &answer, .outputs = &answer.outputs};
+  ASSERT_TRUE(second.record->commit(std::span(&cached, 1)));
+  const CacheAnswer again = ask(begin("r3"));
+  EXPECT_EQ(again.kind, Kind::removed);
+  EXPECT_EQ(again.from_run, "r2");
+  EXPECT_EQ(again.made, answer.made);
 }
 
 }  // namespace
