@@ -79,15 +79,15 @@ implementation:
 )";
 
 // chain: each task reads the one before. wide: none reads another. layered: layers of k_layer tasks, each task reads
-// two of the layer above, drawn at random.
+// two of the layer above, drawn at random. passing: a chain of which only the end keeps what it made.
 std::string pipeline_text(std::string_view shape, unsigned tasks) {
   std::mt19937 random(1);
-  std::string text = "name: cached\ntasks:\n";
+  std::string text = shape == "passing" ? "name: cached\ndefaults: {keep: false}\ntasks:\n" : "name: cached\ntasks:\n";
   const auto made_by = [](unsigned task) { return fmt::format("'${{{{ tasks.t{}.outputs.made }}}}'", task); };
   for (unsigned task = 0; task < tasks; ++task) {
     text += fmt::format("  t{}: {{component: step.yaml, arguments: {{number: {}", task, task);
     const unsigned layer = task / k_layer * k_layer;
-    if (shape == "chain" && task > 0) text += ", first: " + made_by(task - 1);
+    if ((shape == "chain" || shape == "passing") && task > 0) text += ", first: " + made_by(task - 1);
     if (shape == "layered" && layer > 0) {
       for (const char* input : {"first", "second"}) {
         text += fmt::format(", {}: {}", input, made_by(layer - k_layer + static_cast<unsigned>(random() % k_layer)));
