@@ -167,6 +167,7 @@ Value task_value(const plan::Plan& plan, plan::TaskId id, std::size_t wave, cons
   if (foresight.outlook == Outlook::cached) {
     value.emplace("cached_from", foresight.answer.from_run);
     value.emplace("made", to_rfc3339(foresight.answer.made));
+    if (foresight.answer.removed) value.emplace("removed", true);
   }
   if (!known.compared_with.empty()) {
     value.emplace("compared_with", known.compared_with);

@@ -68,6 +68,7 @@ std::string tasks_text(const RunRow& run, const std::vector<TaskRow>& tasks, con
     std::string remark = task.reason;
     if (remark.empty() && last != nullptr) remark = last->message;
     if (remark.empty() && !task.cached_from.empty()) remark = "cached from run " + task.cached_from;
+    if (task.removed) remark += remark.empty() ? "artifacts taken away" : ", artifacts taken away";
     table.add({printable(task.path), Cell(std::string(engine::to_string(task.state)), style_of(task.state)),
                last != nullptr ? std::to_string(task.attempts.size()) : "", duration ? duration_text(*duration) : "",
                last != nullptr && has_exit_code(task, *last) ? std::to_string(last->exit_code) : "",

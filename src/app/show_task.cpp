@@ -34,6 +34,7 @@ std::string header_text(const RunRow& run, const TaskRow& task, const Console& c
   add("state", std::string(engine::to_string(task.state)), style_of(task.state));
   add("reason", task.reason);
   add("cached from", task.cached_from);
+  add("artifacts", task.removed ? "taken away (keep: false)" : "");
   add("component", task.component);
   add("image", task.image);
   add("image id", task.image_id);

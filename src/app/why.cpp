@@ -195,8 +195,8 @@ std::string head_text(const RunRow& run, const TaskRow& task, const Explanation&
   const std::string reason = printable(found.reason);
   if (found.outcome == "cached") {
     std::string text = fmt::format("{} was not run: it has the result of run {}\n", name, task.cached_from);
-    if (!found.source) return text + "  which is no more on record\n";
-    return text + fmt::format("  made by {}\n", attempt_text(*found.source));
+    text += found.source ? fmt::format("  made by {}\n", attempt_text(*found.source)) : "  which is no more on record\n";
+    return text + (task.removed ? "  its artifacts were taken away, and nothing needed them\n" : "");
   }
   if (found.outcome == "ran" || found.outcome == "imported") {
     std::string text = fmt::format("{} {}{}\n", name, found.outcome == "ran" ? "ran" : "was imported",

@@ -95,7 +95,7 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
     case TaskState::succeeded: {
       if (transition.cached()) {
         Line line = row_start(marks.good, Style::good, name, "", columns, glyphs);
-        return line.add("  ").add(Style::dim, fmt::format("cached from {}", transition.cache->from_run));
+        return line.add("  ").add(Style::dim, cached_text(*transition.cache));
       }
       const std::string metrics = transition.result == nullptr ? "" : metrics_text(transition.result->outputs);
       Line line = row_start(marks.good, Style::good, name, took, columns, glyphs);

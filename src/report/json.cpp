@@ -51,6 +51,7 @@ class JsonScribe final : public Scribe {
                         {"state", to_string(transition.to)}};
     event["time"] = to_rfc3339(transition.at);
     if (transition.cached()) event["cached_from"] = transition.cache->from_run;
+    if (transition.cached() && transition.cache->removed) event["removed"] = true;
     if (transition.cached()) event["outputs"] = outputs_json(*transition.outputs);
     if (transition.cache != nullptr && !transition.cache->fingerprint.empty()) {
       event["fingerprint"] = transition.cache->fingerprint;

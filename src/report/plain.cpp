@@ -80,7 +80,7 @@ class PlainScribe final : public Scribe {
                            failure_text(story, transition, ""),
                            retry_text(transition.retry_in), log_text(transition));
       case TaskState::succeeded: {
-        if (transition.cached()) return fmt::format("cached from {}", transition.cache->from_run);
+        if (transition.cached()) return cached_text(*transition.cache);
         const std::string metrics = transition.result == nullptr ? "" : metrics_text(transition.result->outputs);
         return fmt::format("succeeded in {}{}{}{}", duration_text(story.task_duration(id)), in_brackets,
                            metrics.empty() ? "" : ": ", metrics);

@@ -52,6 +52,10 @@ std::string retry_text(std::optional<milliseconds> delay) {
   return !delay || delay->count() <= 0 ? "at once" : "in " + duration_text(*delay);
 }
 
+std::string cached_text(const engine::CacheAnswer& answer) {
+  return fmt::format("cached from {}{}", answer.from_run, answer.removed ? ", without artifacts: nothing needs them" : "");
+}
+
 std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what) {
   std::string text = "failed";
   if (!took.empty()) text += fmt::format(" after {}", took);

@@ -16,6 +16,8 @@ namespace mlpipe::report {
 std::string what_happened(const engine::AttemptResult& result);
 // "attempt 2 of 4"; without the total when it is exceeded (attempts lost to the world do not count); "" for an only attempt.
 std::string attempt_text(int attempt, int allowed);
+// "cached from RUN", of the answer that ended a task.
+std::string cached_text(const engine::CacheAnswer& answer);
 // "failed after 1.2 s (attempt 2 of 4): exit code 3": how a failure is told everywhere; empty parts are left out.
 std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what);
 // When it is tried again: "in 12.3 s", "at once".
