@@ -218,6 +218,8 @@ Result<Value> parse_json(std::string_view text, std::string_view what) {
   if (std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return json_failure(what, text, nul + 1, "a NUL byte is not allowed in JSON");
   }
+  // What the parser says of it differs from version to version.
+  if (trim(text).empty()) return json_failure(what, text, text.size(), "syntax error: it is empty");
   Builder builder;
   std::size_t position = 0;
   CountingIterator begin(text.data(), &position);

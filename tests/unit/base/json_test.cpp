@@ -93,7 +93,8 @@ TEST(Json, MistakesTellTheirPlace) {
     std::string text;
     std::string start;
   };
-  for (const Case& c : {Case{"", "file.json:1:1: syntax error"}, Case{"  ", "file.json:1:2: syntax error"}, Case{"[1,\n 2,\n x]", "file.json:3:2: syntax error"},
+  for (const Case& c : {Case{"", "file.json:1:1: syntax error: it is empty"}, Case{"  ", "file.json:1:2: syntax error: it is empty"},
+                        Case{"[1,\n 2,\n x]", "file.json:3:2: syntax error"},
                         Case{"{\"a\" 1}", "file.json:1:6: syntax error"}, Case{"[1] 2", "file.json:1:5: syntax error"},
                         Case{"[\"äöü\" x]", "file.json:1:8: syntax error"}, Case{"[01]", "file.json:1:3: syntax error"},
                         Case{"NaN", "file.json:1:1: syntax error"}, Case{"{'a': 1}", "file.json:1:2: syntax error"},
