@@ -12,7 +12,7 @@ bool Run::Impl::is_cached(TaskId id) {
   if (!inputs) return false;  // told when it would start
   CacheAnswer answer = cache->look_up(id, *inputs);
   const bool does = answer.kind == CacheAnswer::Kind::hit ||
-                    (answer.kind == CacheAnswer::Kind::removed && why_needed(id, answer).empty());
+                    (answer.kind == CacheAnswer::Kind::removed && !need_of(id, answer));
   if (!does) return false;
   succeed_by(id, std::move(answer), std::move(*inputs));
   return true;
@@ -34,14 +34,20 @@ Run::Impl::Claim Run::Impl::claim(TaskId id, const TaskData& inputs, Change& cha
     });
   }
   if (is_removed) {
-    answer.why = why_needed(id, answer);
-    if (answer.why.empty()) {
+    std::optional<Need> need = need_of(id, answer);
+    if (!need) {
       effects.emplace_back(Release{id});
       succeed_by(id, std::move(answer), inputs);
       return Claim::settled;
     }
     answer.kind = CacheAnswer::Kind::miss;
+    answer.why = std::move(need->why);
     answer.outputs = {};
+    if (need->hangs_on && is_import_under_way(*need->hangs_on)) {
+      effects.emplace_back(Release{id});
+      deferred_until.emplace(*need->hangs_on, id);
+      answer.kind = CacheAnswer::Kind::busy;
+    }
   }
   change.cache = &turn.answers.emplace_back(std::move(answer));
   if (change.cache->kind == CacheAnswer::Kind::miss) return Claim::granted;
@@ -50,10 +56,24 @@ Run::Impl::Claim Run::Impl::claim(TaskId id, const TaskData& inputs, Change& cha
   return Claim::settled;
 }
 
-std::string Run::Impl::why_needed(TaskId id, const CacheAnswer& answer) {
-  if (!may_be_discarded(plan, id)) return answer.why;
+std::optional<Need> Run::Impl::need_of(TaskId id, const CacheAnswer& answer) {
+  if (!may_be_discarded(plan, id)) return Need{answer.why, std::nullopt};
   if (!removals) removals = std::make_unique<Removals>(values_of(self), *cache);
-  return removals->why_needed(id, answer, first_failure);
+  return removals->need_of(id, answer, first_failure);
+}
+
+bool Run::Impl::is_import_under_way(TaskId id) const {
+  const TaskState state = at(id).state;
+  return plan.component(id).is_importer() &&
+         (state == TaskState::ready || state == TaskState::retry_wait || is_active(state));
+}
+
+void Run::Impl::wake_deferred(TaskId ended) {
+  const auto [begin, end] = deferred_until.equal_range(ended);
+  for (auto each = begin; each != end; ++each) {
+    if (at(each->second).state == TaskState::deferred) set(each->second, TaskState::ready);
+  }
+  deferred_until.erase(begin, end);
 }
 
 // Its result was foreseen when that of a task which it reads from was taken, but was not there when it was to be used.

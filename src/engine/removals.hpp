@@ -8,23 +8,30 @@
 
 namespace mlpipe::engine {
 
+// Why artifacts that were taken away are needed, or may be.
+struct Need {
+  std::string why;
+  std::optional<TaskId> hangs_on;  // perhaps they are not: that shows when this task has ended
+};
+
 // Which results do although their artifacts were taken away, in a run under way. Borrows the cache.
 class Removals final {
  public:
   Removals(ValueSource run, ResultCache& cache)
       : cache_(cache), foreseeing_(std::move(run), cache_), unneeded_(foreseeing_) {}
 
-  // Why the result of `task`, of which all it needs has ended, does not do; empty: nobody will need its artifacts.
+  // Why the result of `task`, of which all it needs has ended, does not do; nothing: nobody will need its artifacts.
   // `first_failure` as Run has it.
-  std::string why_needed(TaskId task, const CacheAnswer& answer, std::optional<TaskId> first_failure) {
-    if (unneeded_.is_proven(task)) return {};
+  std::optional<Need> need_of(TaskId task, const CacheAnswer& answer, std::optional<TaskId> first_failure) {
+    if (unneeded_.is_proven(task)) return std::nullopt;
     foreseeing_.first_failure_is(first_failure);
     foreseeing_.assume(task, answer);
     if (const std::optional<Unneeded::Obstacle> obstacle = unneeded_.obstacle_to(task)) {
       foreseeing_.give_up(task, Outlook::run, "", {});
-      return engine::why_needed(foreseeing_.plan(), task, *obstacle, answer.why);
+      return Need{.why = why_needed(foreseeing_.plan(), task, *obstacle, answer.why),
+                  .hangs_on = obstacle->certain ? std::nullopt : std::optional(obstacle->task)};
     }
-    return {};
+    return std::nullopt;
   }
 
   // What was foreseen holds for one turn.

@@ -20,6 +20,7 @@ inline const TaskData k_no_data;
 inline bool is_empty(const TaskData& data) { return data.parameters.empty() && data.artifacts.empty(); }
 
 class Removals;
+struct Need;
 
 struct Run::Impl {
   // What is known of each task; made small, for there may be a million.
@@ -110,7 +111,10 @@ struct Run::Impl {
   // Settled by the cache instead of an attempt? `inputs` are what the task is given. (caching.cpp)
   bool is_cached(TaskId id);
   // Why a result does not do of which the artifacts were taken away; empty: nobody needs them.
-  std::string why_needed(TaskId id, const CacheAnswer& answer);
+  std::optional<Need> need_of(TaskId id, const CacheAnswer& answer);
+  // An import tells soon what it gives: worth waiting for.
+  bool is_import_under_way(TaskId id) const;
+  void wake_deferred(TaskId ended);
   bool reads_what_is_gone(TaskId id) const;
   void give_back(TaskId id);  // fails it for that
   enum class Claim { granted, settled };
@@ -139,6 +143,7 @@ struct Run::Impl {
   std::vector<Slot> slots;
   std::vector<std::uint32_t> free_slots;
   std::unordered_map<TaskId, std::uint64_t> raised_memory;  // of tasks that met the OOM killer and want more
+  std::unordered_multimap<TaskId, TaskId> deferred_until;   // an import has ended: tasks to be asked about again
   std::unique_ptr<Removals> removals;                       // once the cache knew a result without its artifacts
   std::unordered_set<TaskId> gone;                          // tasks whose artifacts nobody needs any more, or never did
   std::vector<std::pair<TaskId, TakeUp>> to_take_up;        // attempts of an earlier mlpipe, in the first turn

@@ -23,6 +23,7 @@ void Run::Impl::settle_one(TaskId id) {
   if (is_final(at(id).state)) {
     release_dependants(id);
     discard_unneeded(id);
+    wake_deferred(id);
   } else if (at(id).state != TaskState::waiting) {
     return;  // taken up from an earlier mlpipe
   } else if (!plan.selected(id)) {

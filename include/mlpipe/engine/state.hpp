@@ -25,7 +25,8 @@ namespace mlpipe::engine {
 //
 // waiting     something it needs has not ended
 // ready       all it needs has ended well; waits for a free slot, resources or a place in its pools
-// deferred    waits for a result that somebody else is making now; then it is ready again, and the cache is asked again
+// deferred    waits for a result that somebody else is making now, or for an import that shows whether artifacts that were
+//             taken away are needed; then it is ready again, and the cache is asked again
 // starting    its attempt is recorded and handed to the runner: image, container, mounts
 // running     its container runs; the time-out counts from here
 // stopping    asked to end (time-out or cancel); its end is still to come

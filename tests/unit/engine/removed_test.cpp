@@ -44,6 +44,13 @@ class RemovedTest : public RunTest {
     for (std::size_t i = 0; i < reads.size(); ++i) task.argument("a" + std::to_string(i), spec::TaskOutput{reads[i], "data"});
     return task;
   }
+  void import(const std::string& name, std::chrono::milliseconds lasts, AttemptEnd end = AttemptEnd::succeeded) {
+    spec::ComponentSpec importer;
+    importer.interface.output_artifacts = {test::artifact("data", "system.Dataset")};
+    importer.implementation = spec::ImporterSpec{};
+    pipeline.task(name).component(pipeline.component(std::move(importer)));
+    imports_[name] = {lasts, end};
+  }
   test::PipelineBuilder::Task passing(const std::string& name, const std::vector<std::string>& reads = {}) {
     return task(name, reads).do_not_keep();
   }
@@ -62,6 +69,10 @@ class RemovedTest : public RunTest {
     runner.script = [this](AttemptId id) {
       Script script = succeeds(artifact(std::string(plan->task(id.task).path())));
       script.lasts = lasting_;
+      if (const auto imported = imports_.find(plan->task(id.task).path()); imported != imports_.end()) {
+        script.lasts = imported->second.first;
+        script.result.end = imported->second.second;
+      }
       return script;
     };
     run = std::make_unique<engine::Run>(*plan, options, cache.get());
@@ -88,6 +99,7 @@ class RemovedTest : public RunTest {
  private:
   spec::ComponentId component_{};
   std::map<std::string, TaskData> known_, removed_;
+  std::map<std::string, std::pair<std::chrono::milliseconds, AttemptEnd>, std::less<>> imports_;
 };
 
 TEST_F(RemovedTest, AResultWithoutArtifactsDoesWhenAllReadersAreCached) {
@@ -276,6 +288,36 @@ TEST_F(RemovedTest, AReaderWhoseResultGoesInThatMomentFailsClearly) {
   EXPECT_THAT(reason("end"), HasSubstr("mlpipe resume run-1 --retry-failed"));
   EXPECT_EQ(cache->calls.back(), "release end");
 }
+
+TEST_F(RemovedTest, AnImportUnderWayIsWaitedFor) {
+  import("first", 1s);
+  import("second", 5s);
+  passing("make", {"first"});
+  task("join", {"make", "second"});
+  removed({"make"});
+  known({"join"});
+  EXPECT_EQ(go_with_cache(), RunState::succeeded);
+  EXPECT_EQ(starts(), "first second");
+  EXPECT_EQ(states("make"), "ready deferred ready succeeded");
+  EXPECT_EQ(run->cached(), 2U);
+}
+
+class FailingImport : public RemovedTest, public testing::WithParamInterface<FailurePolicy> {};
+
+TEST_P(FailingImport, SetsTheMakerFree) {
+  options.on_failure = GetParam();
+  import("first", 1s);
+  import("second", 5s, AttemptEnd::not_startable);
+  passing("make", {"first"}).all_completed();
+  task("join", {"make", "second"});
+  removed({"make"});
+  known({"join"});
+  EXPECT_EQ(go_with_cache(), RunState::failed);
+  EXPECT_THAT(states("make"), HasSubstr("deferred ready"));
+  EXPECT_EQ(state("make"), TaskState::succeeded);
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, FailingImport, testing::Values(FailurePolicy::keep_going, FailurePolicy::fail_fast));
 
 // ---- What a dry run says ------------------------------------------------------------------------------------------
 
