@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/debug_log.hpp"
 #include "app/engine_choice.hpp"
 #include "app/recorded_run.hpp"
 #include "mlpipe/base/text.hpp"
@@ -36,6 +37,9 @@ class Forecaster final {
       : run_(run), plan_(run.prepared.plan), policy_(cache_policy(run.command, plan_, run.given)) {}
 
   Result<Forecast> look() {
+    Result<std::unique_ptr<DebugLog>> debug_log = open_debug_log(run_.command.debug_log, run_.command.command_line);
+    if (!debug_log) return Failure(std::move(debug_log).error());
+    debug_log_ = std::move(*debug_log);
     if (Result<> opened = open_record(); !opened) return Failure(std::move(opened).error());
     foresee();
     if (run_.stop.requested()) return fail(ErrorCode::cancelled, "interrupted while looking at what a run would do");
@@ -70,7 +74,7 @@ class Forecaster final {
   // Without a cache to look into nobody needs to know the images.
   runner::FoundImages find_images() {
     if (!cache_counts()) return {};
-    Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(run_.command.engine);
+    Result<std::unique_ptr<runner::ContainerEngine>> engine = connect_engine(run_.command.engine, debug_log_.get());
     if (!engine) {
       forecast_.notes.push_back("no container engine answers, so nothing is known of the cache: " +
                                 first_line(engine.error().message));
@@ -95,6 +99,7 @@ class Forecaster final {
                                      .root = root.path(),
                                      .run_folder = folder,
                                      .digests = digests.get(),
+                                     .debug_log = debug_log_.get(),
                                      .images = images.by_key};
     NoResults none;
     metadata::ResultSearch& results = record_ ? static_cast<metadata::ResultSearch&>(*record_) : none;
@@ -200,6 +205,7 @@ class Forecaster final {
   }
 
   const RunInMind& run_;
+  std::unique_ptr<DebugLog> debug_log_;
   const plan::Plan& plan_;
   runner::CachePolicy policy_;
   std::unique_ptr<metadata::Queries> record_;  // null: there is none to read
