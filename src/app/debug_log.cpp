@@ -69,7 +69,8 @@ Result<std::unique_ptr<DebugLog>> open_debug_log(const std::string& path, const 
 
 Result<> DebuggedRecord::commit(std::span<const engine::Transition> transitions) {
   for (const engine::Transition& transition : transitions) log_.write("run", text_of(transition, plan_));
-  return timed(log_, fmt::format("{} {} committed", transitions.size(), transitions.size() == 1 ? "change" : "changes"), [&] { return record_.commit(transitions); });
+  const std::string what = fmt::format("{} {} committed", transitions.size(), transitions.size() == 1 ? "change" : "changes");
+  return timed(log_, what, [&] { return record_.commit(transitions); });
 }
 
 Result<> DebuggedRecord::discard(engine::TaskId task) {

@@ -113,6 +113,7 @@ class TreeCache final : public RunCache {
 
   CacheAnswer search(TaskId task, const TaskData& inputs, Search how) {
     CacheAnswer answer = answer_to(task, inputs, how);
+    if (run_.debug_log == nullptr) return answer;  // there may be very many
     debug(run_.debug_log, "cache", "'{}': {}, fingerprint {}", plan_.task(task).path(),
           answer.kind == Kind::hit ? "from run " + answer.from_run : answer.why,
           answer.fingerprint.empty() ? "none" : answer.fingerprint);
