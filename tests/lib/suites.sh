@@ -22,7 +22,18 @@ count() {
   if ((good + bad == 0 || (code != 0 && bad == 0))); then bad=$((bad + 1)); fi
   passed=$((passed + good))
   failed=$((failed + bad))
-  if ((bad > 0)); then broken+=("$suite: $bad failed, the whole log: $log"); fi
+  if ((bad > 0)); then broken+=("$suite: $(failed_in "$log" "$bad"), the whole log: $log"); fi
+}
+
+# failed_in LOG COUNT: the names of what failed, as far as its runner named them ("12 - name (Failed)" at the end of ctest,
+# or "FAILED  name"); else how many did.
+failed_in() {
+  local log="$1" bad="$2" names
+  names=$({
+    sed -nE 's/^[[:space:]]+[0-9]+ - ([^ ]+) \((.*)\)[^()]*$/\1 (\2)/p' "$log"
+    sed -nE 's/^FAILED  ([^ ].*)$/\1/p' "$log"
+  } | head -n 20 | paste -sd '|' - | sed 's/|/, /g')
+  echo "${names:-$bad failed}"
 }
 
 # run_suite SUITE COMMAND...: runs a test runner, shown and logged, and counts.
