@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 
 namespace mlpipe::runner::docker {
 namespace {
@@ -122,6 +123,19 @@ Result<ContainerState> parse_container_state(std::string_view json) {
       .oom_killed = state->bool_or("OOMKilled", false),
       .error = state->text_or("Error", ""),
   };
+}
+
+std::optional<UnclearKill> parse_unclear_kill(std::string_view json) {
+  const Result<ContainerState> state = parse_container_state(json);
+  if (!state || state->status != ContainerState::Status::exited || state->exit_code != 128 + SIGKILL || state->oom_killed) {
+    return std::nullopt;
+  }
+  const Result<Value> parsed = parse_json(json, "container");
+  const Value* host = parsed ? parsed->find("HostConfig") : nullptr;
+  if (host == nullptr || host->integer_or("Memory", 0) == 0) return std::nullopt;
+  const std::optional<WallTime> ended = parse_rfc3339(parsed->find("State")->text_or("FinishedAt", ""));
+  if (!state->started_at || !ended) return std::nullopt;
+  return UnclearKill{.started = *state->started_at, .ended = *ended};
 }
 
 Result<std::vector<ContainerSummary>> parse_container_list(std::string_view json) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,13 @@ struct EngineTraits {
 std::string create_body(const ContainerConfig& config, const EngineTraits& traits);
 
 Result<ContainerState> parse_container_state(std::string_view json);
+
+// A container with a memory limit that was killed, by the OOM killer or not: the engine's state may never say which.
+struct UnclearKill {
+  WallTime started, ended;  // by the engine's clock
+};
+std::optional<UnclearKill> parse_unclear_kill(std::string_view json);
+
 Result<std::vector<ContainerSummary>> parse_container_list(std::string_view json);
 // The names below `prefix` in the answer of images/json.
 Result<std::vector<ImageSummary>> parse_image_list(std::string_view json, std::string_view prefix);

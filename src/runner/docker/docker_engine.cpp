@@ -7,6 +7,7 @@
 #include "runner/docker/engine_error.hpp"
 #include "runner/docker/image_build.hpp"
 #include "runner/docker/image_pull.hpp"
+#include "runner/docker/json_lines.hpp"
 
 namespace mlpipe::runner::docker {
 namespace {
@@ -17,8 +18,16 @@ using namespace std::chrono_literals;
 constexpr auto k_change_timeout = 120s;
 constexpr auto k_start_timeout = 300s;
 constexpr auto k_remove_wait = 30s;
+// An engine that hears of an OOM kill after the end of the container hears of it within this.
+constexpr auto k_late_oom = 2s;
 
 std::string short_id(const std::string& id) { return id.substr(0, 12); }
+
+// As the engine's queries take times: seconds with a fraction.
+std::string timestamp(WallTime time) {
+  const std::int64_t milliseconds = time.time_since_epoch().count();
+  return fmt::format("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
+}
 
 }  // namespace
 
@@ -123,7 +132,31 @@ Result<ContainerState> DockerEngine::inspect(const std::string& id) {
       client_.call(Request{.target = path(fmt::format("containers/{}/json", url_encoded(id)))});
   if (!response) return within(doing, response.error());
   if (!response->ok()) return engine_refused(doing, *response);
-  return parse_container_state(response->body);
+  Result<ContainerState> state = parse_container_state(response->body);
+  if (const std::optional<UnclearKill> kill = parse_unclear_kill(response->body); kill && !handshake_.traits.podman) {
+    state->oom_killed = tells_of_oom_kill(id, *kill);
+  }
+  return state;
+}
+
+// Docker takes an OOM kill into a container's state only when it hears of it before it hears of the end, which on cgroup v1
+// is a race (about 1 in 10, Docker 20.10); the event comes all the same. Whatever else killed it, through the engine, comes
+// as an event before the end. Who is not answered takes the state as it is.
+bool DockerEngine::tells_of_oom_kill(const std::string& id, const UnclearKill& kill) {
+  const std::string filters = to_json(Value(Value::Struct{
+      {"type", Value::List{"container"}}, {"container", Value::List{id}}, {"event", Value::List{"oom", "kill"}}}));
+  std::string first;
+  sys::StopSignal enough;
+  JsonLines lines([&](const Value& event) {
+    if (first.empty()) first = event.text_or("Action", "");
+    enough.request(sys::StopSignal::Level::graceful);
+  });
+  const Request request{.target = path(fmt::format("events?since={}&until={}&filters={}", timestamp(kill.started),
+                                                   timestamp(kill.ended + k_late_oom), url_encoded(filters)))};
+  (void)client_.stream(request, [&](std::string_view piece) { lines.feed(piece); },
+                       {.timeout = 2 * k_late_oom, .stop = &enough});
+  debug(client_.log(), "engine", "container {}: killed, and its events say {}", short_id(id), first.empty() ? "nothing" : first);
+  return first == "oom";
 }
 
 Result<> DockerEngine::stop(const std::string& id, std::chrono::seconds grace) {

@@ -53,6 +53,7 @@ class DockerEngine final : public ContainerEngine {
  private:
   std::string path(std::string_view rest) const;
   Result<Response> post(std::string_view rest, std::chrono::milliseconds timeout);
+  bool tells_of_oom_kill(const std::string& id, const UnclearKill& kill);
   AttemptLoop loop_for(const std::string& id, LogSink& log, sys::StopSignal& stop) const;
 
   HttpClient client_;
