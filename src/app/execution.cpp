@@ -178,7 +178,7 @@ Result<std::int64_t> write_beginning(const Execution& given, const fs::path& fol
   if (!events) return Failure(events.error());
   extras.events = events->empty() ? 0 : events->back().number;
   // In this order: a journal is read from the event on that run.json ends with.
-  Result<> written = write_manifest(folder, make_manifest(recorded->run, recorded->tasks, extras));
+  Result<> written = write_manifest(folder, recorded->run, recorded->tasks, extras);
   if (written) written = renew_journal(*recorded->queries, *events, recorded->tasks, folder);
   if (!written) return Failure(written.error());
   return extras.events;
@@ -191,7 +191,7 @@ Result<> write_end(const Execution& given, const fs::path& folder, const Manifes
   if (!recorded) return Failure(recorded.error());
   recorded->run.state = state;
   recorded->run.finished = at;
-  return write_manifest(folder, make_manifest(recorded->run, recorded->tasks, extras));
+  return write_manifest(folder, recorded->run, recorded->tasks, extras);
 }
 
 // From a record that knows of the run to the run's end.

@@ -36,6 +36,37 @@ const Value* task_entry(const Value& manifest, const std::string& path) {
   return nullptr;
 }
 
+// Task by task, behind the other members: as one value the manifest of 10,000 tasks would take ten times its length.
+std::string manifest_text(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks,
+                          const ManifestExtras& extras) {
+  metadata::RunRow shown = run;
+  shown.interrupted = true;  // nothing in it lasts until now: it is read later
+  Value::Struct head = value_of(shown, WallTime());
+  head.insert_or_assign("state", to_string(run.state));
+  head.emplace("version", k_manifest_version);
+  head.emplace("events", extras.events);
+  head.emplace("images", extras.images);
+  if (extras.outputs.is_struct() && !extras.outputs.as_struct().empty()) head.emplace("outputs", extras.outputs);
+
+  std::string text = "{";
+  for (const auto& [name, member] : head) {
+    text += fmt::format("\n  \"{}\": ", name);
+    add_pretty_json(text, member, 1);
+    text += ',';
+  }
+  text += "\n  \"tasks\": [";
+  for (const metadata::TaskRow& task : tasks) {
+    Value::Struct entry = value_of(shown, task, WallTime());
+    if (const Value* needs = extras.needs.find(task.path)) entry.emplace("needs", *needs);
+    if (text.back() != '[') text += ',';
+    text += "\n    ";
+    add_pretty_json(text, Value(std::move(entry)), 2);
+  }
+  text += tasks.empty() ? "]" : "\n  ]";
+  text += "\n}\n";
+  return text;
+}
+
 }  // namespace
 
 ManifestExtras extras_of(const engine::Run& run, const runner::PreparedImages& images) {
@@ -54,28 +85,9 @@ ManifestExtras extras_of(const engine::Run& run, const runner::PreparedImages& i
   return {.images = std::move(used), .needs = std::move(needs), .outputs = pipeline_outputs(run)};
 }
 
-Value make_manifest(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, const ManifestExtras& extras) {
-  metadata::RunRow shown = run;
-  shown.interrupted = true;  // nothing in it lasts until now: it is read later
-  Value::Struct manifest = value_of(shown, WallTime());
-  manifest.insert_or_assign("state", to_string(run.state));
-  manifest.emplace("version", k_manifest_version);
-  manifest.emplace("events", extras.events);
-  manifest.emplace("images", extras.images);
-  Value::List entries;
-  entries.reserve(tasks.size());
-  for (const metadata::TaskRow& task : tasks) {
-    Value::Struct entry = value_of(shown, task, WallTime());
-    if (const Value* needs = extras.needs.find(task.path)) entry.emplace("needs", *needs);
-    entries.push_back(std::move(entry));
-  }
-  manifest.emplace("tasks", std::move(entries));
-  if (extras.outputs.is_struct() && !extras.outputs.as_struct().empty()) manifest.emplace("outputs", extras.outputs);
-  return manifest;
-}
-
-Result<> write_manifest(const std::filesystem::path& run_folder, const Value& manifest) {
-  return sys::write_file_atomically(run_folder / "run.json", to_pretty_json(manifest), sys::Durable::yes);
+Result<> write_manifest(const std::filesystem::path& run_folder, const metadata::RunRow& run,
+                        const std::vector<metadata::TaskRow>& tasks, const ManifestExtras& extras) {
+  return sys::write_file_atomically(run_folder / "run.json", manifest_text(run, tasks, extras), sys::Durable::yes);
 }
 
 Result<Value> load_manifest(const std::filesystem::path& run_folder) {
@@ -135,7 +147,7 @@ Result<> cancel_manifest(const std::filesystem::path& run_folder, metadata::RunR
     ++run.counts[static_cast<std::size_t>(task.state)];
   }
   extras.needs = std::move(needs);
-  return write_manifest(run_folder, make_manifest(run, tasks, extras));
+  return write_manifest(run_folder, run, tasks, extras);
 }
 
 }  // namespace mlpipe::app

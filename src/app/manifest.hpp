@@ -21,10 +21,9 @@ struct ManifestExtras {
 };
 ManifestExtras extras_of(const engine::Run& run, const runner::PreparedImages& images);
 
-Value make_manifest(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, const ManifestExtras& extras);
-
 // Durable, or not there at all.
-Result<> write_manifest(const std::filesystem::path& run_folder, const Value& manifest);
+Result<> write_manifest(const std::filesystem::path& run_folder, const metadata::RunRow& run,
+                        const std::vector<metadata::TaskRow>& tasks, const ManifestExtras& extras);
 
 // The run.json in that folder, of any version this mlpipe can read; not_found when there is none.
 Result<Value> load_manifest(const std::filesystem::path& run_folder);

@@ -208,10 +208,12 @@ std::string to_json(const Value& value) {
 
 std::string to_pretty_json(const Value& value) {
   std::string out;
-  write(out, value, Layout{.indent = 2}, 0);
+  add_pretty_json(out, value, 0);
   out += '\n';
   return out;
 }
+
+void add_pretty_json(std::string& out, const Value& value, int depth) { write(out, value, Layout{.indent = 2}, depth); }
 
 Result<Value> parse_json(std::string_view text, std::string_view what) {
   // The parser takes a NUL byte for the end of the text.

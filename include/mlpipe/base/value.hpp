@@ -75,6 +75,9 @@ std::partial_ordering compare_numbers(const Value& left, const Value& right);
 std::string to_json(const Value& value);
 // The same over several lines, indented by two spaces, with a final newline.
 std::string to_pretty_json(const Value& value);
+// Adds to `out` what to_pretty_json writes for a value that is `depth` levels deep in another; no newline follows. For
+// documents that are too long to be built as one value first.
+void add_pretty_json(std::string& out, const Value& value, int depth);
 
 // Parses one JSON document (RFC 8259); depth is limited to 200, duplicate keys are an error.
 // `what` names the document in the message: "<what>:<line>:<column>: ...".

@@ -26,7 +26,7 @@ struct Rebuild : ListingTest {
     extras.images = Value::Struct{{"debian:12", Value::Struct{{"id", "sha256:1d1d"}, {"digest", "debian@sha256:d1d1"}}}};
     extras.needs = Value::Struct{{"train", Value::List{"split"}}};
     std::filesystem::create_directories(root.run(id) / ".mlpipe");
-    ASSERT_TRUE(write_manifest(root.run(id), make_manifest(run, tasks, extras)));
+    ASSERT_TRUE(write_manifest(root.run(id), run, tasks, extras));
     ASSERT_TRUE(renew_journal(*queries, events, tasks, root.run(id)));
   }
 

@@ -67,6 +67,14 @@ TEST(Json, KeysAreSortedAndPrettyTextParsesBack) {
   EXPECT_EQ(*parse_json(to_pretty_json(value), "t"), value);
 }
 
+TEST(Json, AValueIsAddedAsDeepAsItStands) {
+  std::string text = "{\n  \"deep\": ";
+  add_pretty_json(text, Value(Value::Struct{{"a", Value::List{1}}, {"b", Value::Struct{}}}), 1);
+  text += "\n}\n";
+  const Value whole = Value::Struct{{"deep", Value::Struct{{"a", Value::List{1}}, {"b", Value::Struct{}}}}};
+  EXPECT_EQ(text, to_pretty_json(whole));
+}
+
 TEST(Json, WhatJsonCannotSayIsReplaced) {
   EXPECT_EQ(to_json(Value(std::numeric_limits<double>::infinity())), "null");
   EXPECT_EQ(to_json(Value("a\xff" "b\"")), "\"a\uFFFDb\\\"\"");
