@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills mlpipe at its failpoints, resumes, and checks that the run ends as if nothing had happened.
 
-    failpoints.py MLPIPE [plain|reuse|gpus]
+    failpoints.py MLPIPE [plain|reuse|removed|gpus]
 
 MLPIPE_CRASH_CASES: how many kills (15); 0: every place, each time it is passed.
 MLPIPE_CRASH_ONLY: only places that begin so. MLPIPE_CRASH_SEED: which ones are chosen (1).

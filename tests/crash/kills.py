@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills mlpipe (SIGKILL) at random moments of a run, and again while it is resumed, and checks how the run ends.
 
-    kills.py MLPIPE [plain|reuse|gpus]
+    kills.py MLPIPE [plain|reuse|removed|gpus]
 
 MLPIPE_CRASH_KILLS: how many kills (6). MLPIPE_CRASH_SEED: which moments (by default others each time; it is printed).
 """

@@ -10,7 +10,7 @@ from support import Root, expect
 class Variant:
     """`earlier`: arguments of a run that has ended before. `beside`: does an undisturbed run of the same go on at once?
     `never`: endings of places that it never comes to. `turns`, `attempts`: about how many turns of the loop it takes, and
-    attempts."""
+    attempts. `cached`: how many of its tasks have another run's result in the end, however often it is killed."""
     pipeline: str
     arguments: tuple = ()
     earlier: tuple | None = None
@@ -20,6 +20,7 @@ class Variant:
     never: tuple = ()
     turns: int = 24
     attempts: int = 13
+    cached: int | None = None
 
     def run(self, run):
         return ["run", os.path.join(support.HERE, self.pipeline), "--run-id", run, "--jobs", "3", *self.arguments]
@@ -44,6 +45,9 @@ class Variant:
     def end(self, root, beside, digests):
         """Checks the run, the one beside it, and that gc has nothing to say against either."""
         root.check("one", digests)
+        if self.cached is not None:
+            cached = [task["task"] for task in root.show("one")["tasks"] if task.get("cached_from")]
+            expect(len(cached) == self.cached, f"cached are {', '.join(cached) or 'none'}")
         if beside is not None:
             expect(beside.wait(support.PATIENCE) == 0, "the run beside it fails")
             root.check("beside", digests)
@@ -69,6 +73,9 @@ VARIANTS = {
     "plain": Variant("pipeline.yaml", never=("deferred", "stopping", "failed", "skipped", "cancelled")),
     "reuse": Variant("reuse.yaml", arguments=("-p", "salt=1"), earlier=("-p", "salt=0"), beside=True, turns=14, attempts=2,
                      never=("stopping", "failed", "skipped", "cancelled", "retry_wait")),
+    # All from the cache but `never_cached`; the artifacts of `draft` were taken away by the earlier run.
+    "removed": Variant("reuse.yaml", arguments=("-p", "salt=1"), earlier=("-p", "salt=1"), turns=4, attempts=1, cached=7,
+                       never=("deferred", "stopping", "failed", "skipped", "cancelled", "retry_wait")),
     "gpus": Variant("gpus.yaml", arguments=("--engine", "process"), containers=False, gpus=2, turns=14, attempts=6,
                     never=("deferred", "stopping", "failed", "skipped", "cancelled", "retry_wait")),
 }
