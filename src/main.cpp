@@ -13,8 +13,9 @@
 namespace {
 
 int report_bug(const std::exception& unforeseen) {
-  mlpipe::app::print_error(std::string("mlpipe: bug: ") + unforeseen.what() +
-                           "\n  hint: please report it with the command line, the spec, and what --debug-log FILE writes\n");
+  mlpipe::app::print_error(
+      std::string("mlpipe: bug: ") + unforeseen.what() +
+      "\n  hint: please report it with the command line, the spec, and what --debug-log FILE writes\n");
   return static_cast<int>(mlpipe::app::ExitCode::bug);
 }
 
@@ -31,8 +32,9 @@ int main(int argc, char** argv) try {
   return static_cast<int>(mlpipe::app::report_out_of_memory());
 } catch (const std::system_error& refused) {
   if (refused.code() != std::errc::resource_unavailable_try_again) return report_bug(refused);
-  mlpipe::app::print_error(std::string("mlpipe: no thread can be started: ") + refused.code().message() +
-                           "\n  hint: raise the limit on processes (ulimit -u), or run fewer tasks at once with --jobs\n");
+  mlpipe::app::print_error(
+      std::string("mlpipe: no thread can be started: ") + refused.code().message() +
+      "\n  hint: raise the limit on processes (ulimit -u), or run fewer tasks at once with --jobs\n");
   return static_cast<int>(mlpipe::app::ExitCode::environment);
 } catch (const std::exception& unforeseen) {
   return report_bug(unforeseen);

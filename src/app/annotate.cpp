@@ -17,9 +17,8 @@ constexpr std::size_t k_longest_label = 1000;
 constexpr std::size_t k_longest_note = 65'536;
 
 bool is_one_line(std::string_view text) {
-  return is_valid_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
-           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-         });
+  return is_valid_utf8(text) && std::none_of(text.begin(), text.end(),
+                                             [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 Failure wrong_change(const std::string& change, std::string_view why) {

@@ -16,7 +16,8 @@
 namespace mlpipe::app {
 namespace {
 
-const std::map<std::string, EngineChoice> k_engines{{"docker", EngineChoice::docker}, {"process", EngineChoice::process}};
+const std::map<std::string, EngineChoice> k_engines{{"docker", EngineChoice::docker},
+                                                    {"process", EngineChoice::process}};
 const std::map<std::string, ProgressStyle> k_styles{{"auto", ProgressStyle::automatic},
                                                     {"tty", ProgressStyle::terminal},
                                                     {"plain", ProgressStyle::plain},
@@ -30,7 +31,8 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, const
   std::vector<std::string> names;
   for (const auto& [key, value] : choices) names.push_back(key);
   return app
-      .add_option_function<std::string>(name, [&target, choices](const std::string& key) { target = choices.at(key); }, help)
+      .add_option_function<std::string>(
+          name, [&target, choices](const std::string& key) { target = choices.at(key); }, help)
       ->check(CLI::IsMember(names).description(""))
       ->type_name(join(names, "|"));
 }
@@ -67,13 +69,23 @@ void add_manner(CLI::App& app, RunCommand& run) {
 
 // What may be said of a new run and of one that goes on.
 void add_run_options(CLI::App& app, RunCommand& run) {
-  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
-  refuse_empty(app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
-  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")->type_name("TASK")->allow_extra_args(false);
+  app.add_option("-p,--param", run.parameters, "Set a parameter; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  refuse_empty(
+      app.add_option("--params", run.parameters_file, "File of parameters: a YAML or JSON map")->type_name("FILE"));
+  app.add_option("--from", run.from, "Only this task and all after it; may be repeated")
+      ->type_name("TASK")
+      ->allow_extra_args(false);
+  app.add_option("--until", run.until, "Only this task and all it needs; may be repeated")
+      ->type_name("TASK")
+      ->allow_extra_args(false);
   app.add_option("--only", run.only, "Only this task; may be repeated")->type_name("TASK")->allow_extra_args(false);
-  app.add_flag_callback("--no-cache", [&run] { run.cache = false; }, "Run every task, also those whose result an earlier run has");
-  app.add_option("--label", run.labels, "Label of the run; may be repeated")->type_name("NAME=VALUE")->allow_extra_args(false);
+  app.add_flag_callback(
+      "--no-cache", [&run] { run.cache = false; }, "Run every task, also those whose result an earlier run has");
+  app.add_option("--label", run.labels, "Label of the run; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
   app.add_flag("--dry-run", run.dry_run, "Say what would become of each task and why, and run nothing");
   app.add_flag("--json", run.json, "With --dry-run: print JSON");
   add_manner(app, run);
@@ -94,7 +106,9 @@ void add_run(CLI::App& root, RunCommand& run) {
 
 void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel) {
   CLI::App& app = *root.add_subcommand("resume", "Go on with a run that was interrupted, or from one that ended");
-  app.footer("Examples:\n  mlpipe resume latest\n  mlpipe resume latest --retry-failed\n  mlpipe resume latest --from train -p n_trials=50");
+  app.footer(
+      "Examples:\n  mlpipe resume latest\n  mlpipe resume latest --retry-failed\n  mlpipe resume latest --from train "
+      "-p n_trials=50");
   app.add_option("run", resume.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
   add_root(app, resume.options.root);
   app.add_flag("--retry-failed", resume.retry_failed, "A new run that keeps what succeeded and runs the rest");
@@ -109,9 +123,11 @@ void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel
 }
 
 void add_replay(CLI::App& root, ReplayCommand& replay) {
-  CLI::App& app = *root.add_subcommand("replay", "Run a run, or a task of it, again as it was, and compare the outputs");
-  app.footer("Examples:\n  mlpipe replay latest\n  mlpipe replay latest train\n\n"
-             "Leaves with 0 when all outputs are equal, with 1 when something differs or failed.");
+  CLI::App& app =
+      *root.add_subcommand("replay", "Run a run, or a task of it, again as it was, and compare the outputs");
+  app.footer(
+      "Examples:\n  mlpipe replay latest\n  mlpipe replay latest train\n\n"
+      "Leaves with 0 when all outputs are equal, with 1 when something differs or failed.");
   app.add_option("run", replay.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
   app.add_option("task", replay.task, "Only this task, given what it was given then")->type_name("TASK");
   add_root(app, replay.options.root);
@@ -151,7 +167,9 @@ void add_listings(CLI::App& root, ShowCommand& show, LogsCommand& logs) {
   log.add_option("run", logs.run, "Run id, unique prefix, or latest (default)")->type_name("RUN");
   log.add_option("task", logs.task, "One task (default: all, each line prefixed)")->type_name("TASK");
   add_root(log, logs.root);
-  log.add_option("--attempt", logs.attempt, "Attempt N (default: the latest)")->check(CLI::Range(1, 1000000))->type_name("N");
+  log.add_option("--attempt", logs.attempt, "Attempt N (default: the latest)")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
   log.add_flag("-f,--follow", logs.follow, "Go on until the task or run has ended");
   auto* out = log.add_flag("--stdout", logs.out_only, "Only standard output");
   log.add_flag("--stderr", logs.err_only, "Only standard error")->excludes(out);
@@ -167,11 +185,13 @@ void add_tools(CLI::App& root, InitCommand& init, DoctorCommand& doctor, Complet
   start.add_option("--image", init.image, "Image its tasks use")->type_name("IMAGE");
 
   CLI::App& check = *root.add_subcommand("doctor", "Check this machine by really running a container");
-  check.footer("Examples:\n  mlpipe doctor --image debian:bookworm-slim\n  mlpipe doctor --rebuild --root /data/pipeline-root");
+  check.footer(
+      "Examples:\n  mlpipe doctor --image debian:bookworm-slim\n  mlpipe doctor --rebuild --root /data/pipeline-root");
   add_root(check, doctor.root);
   check.add_option("--image", doctor.image, "Image to try with")->type_name("IMAGE");
   add_choice(check, "--engine", doctor.engine, k_engines, "Engine to check");
-  check.add_flag("--rebuild", doctor.rebuild, "Make the record anew from the folders of the runs; the old one is kept beside it");
+  check.add_flag("--rebuild", doctor.rebuild,
+                 "Make the record anew from the folders of the runs; the old one is kept beside it");
   add_json(check, doctor.json);
 
   CLI::App& shell = *root.add_subcommand("completion", "Print what makes a shell complete mlpipe's words");
@@ -199,7 +219,8 @@ void add_components(CLI::App& root, ComponentCommands& commands) {
   refuse_empty(run.add_option("component", commands.run.component, "Folder with component.yaml, or the file")
                    ->required()
                    ->type_name("COMPONENT"));
-  run.add_option("-a,--argument", commands.run.arguments, "An input: a parameter's value, an artifact's path; may be repeated")
+  run.add_option("-a,--argument", commands.run.arguments,
+                 "An input: a parameter's value, an artifact's path; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   refuse_empty(run.add_option("-o,--output", commands.run.output, "Also copy the outputs to DIR, each to DIR/<output>/")
@@ -209,7 +230,8 @@ void add_components(CLI::App& root, ComponentCommands& commands) {
   refuse_empty(run.add_option("--run-id", options.run_id, "Id of the run (default: <component>-<date>-<time>-<4 hex>)")
                    ->type_name("ID"));
   add_choice(run, "--engine", options.engine, k_engines, "What runs it; process: no container at all");
-  run.add_flag_callback("--no-cache", [&options] { options.cache = false; }, "Run it, also when an earlier run has its result");
+  run.add_flag_callback(
+      "--no-cache", [&options] { options.cache = false; }, "Run it, also when an earlier run has its result");
   add_manner(run, options);
   add_json(run, commands.run.json);
 }
@@ -259,7 +281,8 @@ bool knows_command(const CLI::App& root, const std::string& word) {
 
 std::string unknown_command_text(const CLI::App& root, const std::string& word) {
   std::string text = "mlpipe: unknown command \"" + printable(word) + "\"";
-  if (std::optional<std::string> near = closest(word, command_names(root))) text += "; did you mean `mlpipe " + *near + "`?";
+  if (std::optional<std::string> near = closest(word, command_names(root)))
+    text += "; did you mean `mlpipe " + *near + "`?";
   return text + "\nRun `mlpipe --help` for the commands.\n";
 }
 
@@ -269,8 +292,9 @@ Command parse_arguments(int argc, const char* const* argv) {
   CLI::App app("Runs machine-learning pipelines: each component in its own container, every artifact kept.", "mlpipe");
   app.set_version_flag("--version", std::string("mlpipe ") + k_version);
   app.require_subcommand(0, 1);
-  app.footer("Examples:\n  mlpipe init demo && mlpipe run demo/pipeline.yaml\n  mlpipe show latest\n\n"
-             "Exit codes: 0 succeeded, 1 the run failed, 2 wrong usage or spec, 3 environment, 130/143 interrupted.");
+  app.footer(
+      "Examples:\n  mlpipe init demo && mlpipe run demo/pipeline.yaml\n  mlpipe show latest\n\n"
+      "Exit codes: 0 succeeded, 1 the run failed, 2 wrong usage or spec, 3 environment, 130/143 interrupted.");
   RunCommand run;
   ValidateCommand validate;
   GraphCommand graph;

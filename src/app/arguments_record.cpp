@@ -69,7 +69,8 @@ void add_comparisons(CLI::App& root, DiffCommand& diff, VerifyCommand& verify) {
 }  // namespace
 
 void add_root(CLI::App& app, std::string& root) {
-  refuse_empty(app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR"));
+  refuse_empty(
+      app.add_option("--root", root, "Pipeline root (default: MLPIPE_ROOT, or ./pipeline-root)")->type_name("DIR"));
 }
 
 void refuse_empty(CLI::Option* option) {

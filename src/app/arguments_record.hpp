@@ -8,7 +8,7 @@
 namespace CLI {
 class App;
 class Option;
-}
+}  // namespace CLI
 
 // The part of arguments.cpp that is about recorded runs.
 namespace mlpipe::app {

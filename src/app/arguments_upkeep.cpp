@@ -26,7 +26,10 @@ void add_upkeep(CLI::App& root, UpkeepCommands& commands) {
   app.add_flag("--images", gc.images, "Also images that mlpipe built and no run that stays has used");
   app.add_flag("--yes", gc.yes, "Really remove; without it nothing is changed");
   app.add_option_function<std::string>(
-         "--engine", [&gc](const std::string& word) { gc.engine = word == "process" ? EngineChoice::process : EngineChoice::docker; },
+         "--engine",
+         [&gc](const std::string& word) {
+           gc.engine = word == "process" ? EngineChoice::process : EngineChoice::docker;
+         },
          "Engine to look for containers and images in: docker or process")
       ->check(CLI::IsMember({"docker", "process"}))
       ->type_name("ENGINE");

@@ -62,8 +62,8 @@ class OutputComparison final {
       OutputDifference& added = differences_.emplace_back(OutputDifference{.kind = kind, .values = std::move(one)});
       if (kind != OutputDifference::Kind::artifact) continue;
       const std::string& output = added.values.name;
-      added.first_difference = first_difference(payload_of(original_, before_, output, root_),
-                                                payload_of(replay_, now_, output, root_));
+      added.first_difference =
+          first_difference(payload_of(original_, before_, output, root_), payload_of(replay_, now_, output, root_));
     }
   }
 
@@ -110,7 +110,8 @@ std::vector<ReplayedTask> compare_replay(const RecordedRun& original, const Reco
     if (again->state != before->state) {
       const bool succeeded = again->state == TaskState::succeeded;
       task.result = again->state == TaskState::skipped || succeeded ? ReplayResult::differs : ReplayResult::failed;
-      task.message = fmt::format("{} now, {} before", engine::to_string(again->state), engine::to_string(before->state));
+      task.message =
+          fmt::format("{} now, {} before", engine::to_string(again->state), engine::to_string(before->state));
       const std::string why = reason_of(succeeded ? *before : *again);
       if (!why.empty()) task.message += ": " + why;
     } else if (again->state == TaskState::succeeded) {

@@ -25,9 +25,9 @@ std::string_view to_string(OutputDifference::Kind kind);
 struct ReplayedTask {
   std::string task;
   ReplayResult result = ReplayResult::equal;
-  std::string message;                     // why it failed, or what differs beside its outputs
-  std::vector<std::string> other_inputs;   // artifact inputs that were not what they had been
-  std::vector<OutputDifference> outputs;   // those that differ
+  std::string message;                    // why it failed, or what differs beside its outputs
+  std::vector<std::string> other_inputs;  // artifact inputs that were not what they had been
+  std::vector<OutputDifference> outputs;  // those that differ
   std::optional<std::chrono::milliseconds> took_before;
   std::optional<std::chrono::milliseconds> took;
 };

@@ -17,14 +17,14 @@ struct Difference {
 };
 
 struct RunDifferences {
-  std::vector<Difference> made_with;   // pipeline, spec, commit, engine, version
+  std::vector<Difference> made_with;  // pipeline, spec, commit, engine, version
   std::vector<Difference> parameters;
-  std::vector<Difference> images;      // by reference as written: the ids
-  std::vector<Difference> tasks;       // by path: the states; a task that only one has is empty on the other side
-  std::vector<Difference> metrics;     // by task.output.name; of tasks both have, as all below
-  std::vector<Difference> outputs;     // output parameters, by task.name
-  std::vector<Difference> artifacts;   // by task.output: structs of digest and bytes
-  std::vector<Difference> durations;   // by task, in milliseconds
+  std::vector<Difference> images;     // by reference as written: the ids
+  std::vector<Difference> tasks;      // by path: the states; a task that only one has is empty on the other side
+  std::vector<Difference> metrics;    // by task.output.name; of tasks both have, as all below
+  std::vector<Difference> outputs;    // output parameters, by task.name
+  std::vector<Difference> artifacts;  // by task.output: structs of digest and bytes
+  std::vector<Difference> durations;  // by task, in milliseconds
 
   // Nothing differs but how long it took.
   bool is_same() const;

@@ -117,7 +117,9 @@ std::string bash_options(const CommandShape& command) {
 }
 
 // "word:help" in quotes, as _describe takes it.
-std::string described(const std::string& word, std::string_view help) { return single_quoted(word + ":" + std::string(help)); }
+std::string described(const std::string& word, std::string_view help) {
+  return single_quoted(word + ":" + std::string(help));
+}
 
 std::string zsh_options(const CommandShape& command) {
   std::vector<std::string> words;
@@ -169,7 +171,8 @@ std::string fish_lines(const std::vector<CommandShape>& commands) {
   for (const CommandShape& command : commands) {
     for (const CommandShape* each : nested(commands, command.name)) {
       const std::string condition = fish_quoted(fmt::format("__mlpipe_before \"{}\"", command.name));
-      text += fmt::format("complete -c mlpipe -n {} -a {} -d {}\n", condition, last_word(each->name), fish_quoted(each->help));
+      text += fmt::format("complete -c mlpipe -n {} -a {} -d {}\n", condition, last_word(each->name),
+                          fish_quoted(each->help));
     }
     for (const OptionShape& option : command.options) text += fish_option(command, option);
   }

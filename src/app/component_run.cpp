@@ -102,7 +102,8 @@ std::string outputs_text(const engine::TaskData& outputs, const fs::path& copies
   TextTable table({{""}, {""}, {"", Align::right}, {""}});
   for (const auto& [name, value] : outputs.parameters) table.add({printable(name), "", "", parameter_line(value)});
   for (const auto& [name, artifact] : outputs.artifacts) {
-    const std::string path = copies.empty() ? artifact.uri : (copies / name / fs::path(artifact.uri).filename()).string();
+    const std::string path =
+        copies.empty() ? artifact.uri : (copies / name / fs::path(artifact.uri).filename()).string();
     table.add({printable(name), printable(artifact.type), bytes_text(artifact.bytes), printable(path)});
   }
   return section("outputs", table.empty() ? "" : table.render(console.color, 2), console);
@@ -252,8 +253,8 @@ std::string pipeline_around(const spec::ComponentSpec& component, const std::str
     const auto given = artifacts.find(input.name);
     if (given == artifacts.end()) continue;
     const std::string importer = import_name(input.name, task);
-    imports += fmt::format("  {}:\n    import: {{uri: {}, type: {}}}\n", quoted(importer), quoted(literal(given->second)),
-                           input.type);
+    imports += fmt::format("  {}:\n    import: {{uri: {}, type: {}}}\n", quoted(importer),
+                           quoted(literal(given->second)), input.type);
     arguments += fmt::format("      {}: \"${{{{ tasks['{}'].outputs.artifact }}}}\"\n", quoted(input.name), importer);
   }
   std::string text = fmt::format("# Made by `mlpipe component run`.\nname: {}\n", quoted(task));

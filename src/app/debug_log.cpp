@@ -69,12 +69,14 @@ Result<std::unique_ptr<DebugLog>> open_debug_log(const std::string& path, const 
 
 Result<> DebuggedRecord::commit(std::span<const engine::Transition> transitions) {
   for (const engine::Transition& transition : transitions) log_.write("run", text_of(transition, plan_));
-  const std::string what = fmt::format("{} {} committed", transitions.size(), transitions.size() == 1 ? "change" : "changes");
+  const std::string what =
+      fmt::format("{} {} committed", transitions.size(), transitions.size() == 1 ? "change" : "changes");
   return timed(log_, what, [&] { return record_.commit(transitions); });
 }
 
 Result<> DebuggedRecord::discard(engine::TaskId task) {
-  return timed(log_, fmt::format("artifacts of '{}' taken away", plan_.task(task).path()), [&] { return record_.discard(task); });
+  return timed(log_, fmt::format("artifacts of '{}' taken away", plan_.task(task).path()),
+               [&] { return record_.discard(task); });
 }
 
 Result<> DebuggedRecord::finish(engine::RunState state, WallTime at) {

@@ -16,7 +16,8 @@ Result<std::unique_ptr<DebugLog>> open_debug_log(const std::string& path, const 
 // Tells of every change that `record` was given, and how long it took to record them. Borrows both.
 class DebuggedRecord final : public engine::Record {
  public:
-  DebuggedRecord(engine::Record& record, const plan::Plan& plan, DebugLog& log) : record_(record), plan_(plan), log_(log) {}
+  DebuggedRecord(engine::Record& record, const plan::Plan& plan, DebugLog& log)
+      : record_(record), plan_(plan), log_(log) {}
   Result<> commit(std::span<const engine::Transition> transitions) override;
   Result<> discard(engine::TaskId task) override;
   Result<> finish(engine::RunState state, WallTime at) override;

@@ -12,9 +12,9 @@ namespace mlpipe::app {
 class DiskUse final {
  public:
   struct Folder {
-    std::uint64_t bytes = 0;                                   // of all in it, each file once
-    std::map<std::size_t, std::uint64_t> names;                // of files with several: how many are in here
-    std::uint64_t own = 0;                                     // of all that has no name elsewhere
+    std::uint64_t bytes = 0;                     // of all in it, each file once
+    std::map<std::size_t, std::uint64_t> names;  // of files with several: how many are in here
+    std::uint64_t own = 0;                       // of all that has no name elsewhere
   };
 
   // Adds what is in `path` to what is known.

@@ -70,7 +70,9 @@ struct Dispatch {
   ExitCode operator()(const InitCommand& command) const { return init(command); }
   ExitCode operator()(const DoctorCommand& command) const { return doctor(command); }
   ExitCode operator()(const ResumeCommand& command) const { return resume(command); }
-  ExitCode operator()(const ComponentRunCommand& command) const { return component_run(command, standard_console(clock)); }
+  ExitCode operator()(const ComponentRunCommand& command) const {
+    return component_run(command, standard_console(clock));
+  }
   ExitCode operator()(const CompletionCommand& command) const {
     print(completion_script(command));
     return ExitCode::succeeded;

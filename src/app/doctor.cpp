@@ -47,10 +47,8 @@ std::string checks_text(const std::vector<Check>& checks) {
 Value checks_value(const std::vector<Check>& checks) {
   Value::List list;
   for (const Check& check : checks) {
-    list.push_back(Value::Struct{{"name", check.name},
-                                 {"health", to_string(check.health)},
-                                 {"message", check.message},
-                                 {"hint", check.hint}});
+    list.push_back(Value::Struct{
+        {"name", check.name}, {"health", to_string(check.health)}, {"message", check.message}, {"hint", check.hint}});
   }
   return Value::Struct{{"healthy", healthy(checks)}, {"checks", std::move(list)}};
 }

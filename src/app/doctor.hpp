@@ -23,7 +23,7 @@ enum class Health { ok, warn, fail };
 std::string_view to_string(Health health);
 
 struct Check {
-  std::string name;     // "engine", "image", "mount", ...
+  std::string name;  // "engine", "image", "mount", ...
   Health health = Health::ok;
   std::string message;  // what was found
   std::string hint;     // how to mend it; empty when nothing needs mending

@@ -19,8 +19,8 @@ using runner::ContainerEngine;
 
 constexpr std::string_view k_tiny_image = "busybox:stable";
 // Images with a shell that are often there already; tried when nothing can be pulled.
-constexpr const char* k_likely_images[] = {"busybox:latest",        "alpine:latest",       "debian:bookworm-slim",
-                                           "mlpipe/base:bookworm", "python:3.11-slim",    "mlpipe/python-ml:bookworm",
+constexpr const char* k_likely_images[] = {"busybox:latest",       "alpine:latest",    "debian:bookworm-slim",
+                                           "mlpipe/base:bookworm", "python:3.11-slim", "mlpipe/python-ml:bookworm",
                                            "ubuntu:24.04",         "debian:bookworm"};
 constexpr std::string_view k_greeting = "hello from mlpipe doctor";
 constexpr std::uint64_t k_memory = std::uint64_t{64} << 20;
@@ -77,8 +77,8 @@ class Watchdog final {
 };
 
 struct Trial {
-  std::string said;      // the container's output
-  std::string report;    // what it wrote into the mounted folder; empty: nothing
+  std::string said;    // the container's output
+  std::string report;  // what it wrote into the mounted folder; empty: nothing
   int exit_code = 0;
   bool timed_out = false;
   std::string could_not_start;
@@ -112,13 +112,15 @@ std::optional<runner::Image> find_image(const DoctorWorld& world, ContainerEngin
     return std::move(*pulled);
   }
   const std::string trouble = fmt::format("{} cannot be pulled: {}", wanted, pulled.error().message);
-  const std::string hint = pulled.error().hint.empty() ? "check the network, the proxy of the engine and the registry's login"
-                                                       : pulled.error().hint;
+  const std::string hint = pulled.error().hint.empty()
+                               ? "check the network, the proxy of the engine and the registry's login"
+                               : pulled.error().hint;
   if (world.image.empty()) {
     for (const char* likely : k_likely_images) {
       Result<runner::Image> local = engine.inspect_image(likely);
       if (!local) continue;
-      checks.push_back({"image", Health::warn, fmt::format("{}; went on with {}, which is there", trouble, likely), hint});
+      checks.push_back(
+          {"image", Health::warn, fmt::format("{}; went on with {}, which is there", trouble, likely), hint});
       return std::move(*local);
     }
   }
@@ -134,19 +136,20 @@ Result<Trial> try_container(const DoctorWorld& world, ContainerEngine& engine, c
   const unsigned gid = info.rootless ? 0 : world.gid;
   const MonotonicTime begin = world.clock.now();
   const WallTime wall_begin = world.clock.wall();
-  Result<std::string> id = engine.create({.name = "mlpipe-doctor-" + sys::random_hex(8),
-                                          .labels = {{"mlpipe.doctor", "1"}},
-                                          .image = image.id,
-                                          .entrypoint = std::vector<std::string>{"/bin/sh", "-c", std::string(k_script), "sh"},
-                                          .command = {inside.string()},
-                                          .env = {},
-                                          .mounts = {{.source = scratch, .target = inside, .read_only = false}},
-                                          .tmpfs = {},
-                                          .working_directory = {},
-                                          .user = info.mounts ? fmt::format("{}:{}", uid, gid) : std::string(),
-                                          .memory = info.mounts ? k_memory : 0,
-                                          .gpus = {},
-                                          .grace = std::chrono::seconds(1)});
+  Result<std::string> id =
+      engine.create({.name = "mlpipe-doctor-" + sys::random_hex(8),
+                     .labels = {{"mlpipe.doctor", "1"}},
+                     .image = image.id,
+                     .entrypoint = std::vector<std::string>{"/bin/sh", "-c", std::string(k_script), "sh"},
+                     .command = {inside.string()},
+                     .env = {},
+                     .mounts = {{.source = scratch, .target = inside, .read_only = false}},
+                     .tmpfs = {},
+                     .working_directory = {},
+                     .user = info.mounts ? fmt::format("{}:{}", uid, gid) : std::string(),
+                     .memory = info.mounts ? k_memory : 0,
+                     .gpus = {},
+                     .grace = std::chrono::seconds(1)});
   if (!id) return within("creating a container", std::move(id).error());
   Trial trial;
   Hearing hearing;
@@ -154,7 +157,8 @@ Result<Trial> try_container(const DoctorWorld& world, ContainerEngine& engine, c
   Result<> ran;
   {
     Watchdog watchdog(stop, world.patience);
-    ran = engine.run(*id, hearing, [] {}, stop);
+    ran = engine.run(
+        *id, hearing, [] {}, stop);
     trial.timed_out = watchdog.expired();
   }
   Result<runner::ContainerState> state = engine.inspect(*id);
@@ -184,19 +188,22 @@ bool judge_trial(const Trial& trial, std::vector<Check>& checks) {
                       "try another image with --image NAME; it needs /bin/sh"});
   } else if (trial.exit_code != 0) {
     const bool denied = trial.said.find("ermission denied") != std::string::npos;
-    checks.push_back({"container", Health::fail, fmt::format("a container ended with exit code {}{}", trial.exit_code, said),
-                      denied ? "the mounted folder cannot be written from inside: SELinux, AppArmor or user namespaces may be in "
-                               "the way; try another --root"
-                             : "the image needs /bin/sh, id, date and grep; try another one with --image NAME"});
+    checks.push_back(
+        {"container", Health::fail, fmt::format("a container ended with exit code {}{}", trial.exit_code, said),
+         denied ? "the mounted folder cannot be written from inside: SELinux, AppArmor or user namespaces may be in "
+                  "the way; try another --root"
+                : "the image needs /bin/sh, id, date and grep; try another one with --image NAME"});
   } else if (trial.said.find(k_greeting) == std::string::npos) {
     checks.push_back({"container", Health::fail, fmt::format("a container ran but its output did not arrive{}", said),
                       "look at the engine's log (journalctl -u docker)"});
   } else if (trial.took > k_slow) {
-    checks.push_back({"container", Health::warn, fmt::format("ran, but took {} to do next to nothing", duration_text(trial.took)),
+    checks.push_back({"container", Health::warn,
+                      fmt::format("ran, but took {} to do next to nothing", duration_text(trial.took)),
                       "the machine is busy, or its disk is slow: tasks will start late"});
     return true;
   } else {
-    checks.push_back({"container", Health::ok, fmt::format("ran in {}, its output arrived", duration_text(trial.took)), {}});
+    checks.push_back(
+        {"container", Health::ok, fmt::format("ran in {}, its output arrived", duration_text(trial.took)), {}});
     return true;
   }
   return false;
@@ -204,17 +211,20 @@ bool judge_trial(const Trial& trial, std::vector<Check>& checks) {
 
 void judge_mount(const DoctorWorld& world, const fs::path& scratch, const Trial& trial, std::vector<Check>& checks) {
   if (trial.report.empty()) {
-    checks.push_back({"mount", Health::fail, fmt::format("what a container wrote into a folder beside {} is not here", world.root.string()),
-                      "the engine runs on another machine or in a VM that does not share this folder: use a local engine "
-                      "(unset DOCKER_HOST), or share the folder with the VM"});
+    checks.push_back(
+        {"mount", Health::fail,
+         fmt::format("what a container wrote into a folder beside {} is not here", world.root.string()),
+         "the engine runs on another machine or in a VM that does not share this folder: use a local engine "
+         "(unset DOCKER_HOST), or share the folder with the VM"});
     return;
   }
-  struct stat status{};
+  struct stat status {};
   if (::stat((scratch / "report").c_str(), &status) != 0) return;
   if (status.st_uid != world.uid) {
-    checks.push_back({"mount", Health::fail, fmt::format("files written by a container belong to uid {}, not to you ({})",
-                                                         status.st_uid, world.uid),
-                      "the engine remaps users (userns-remap): turn it off for mlpipe, or use a rootless engine as this user"});
+    checks.push_back(
+        {"mount", Health::fail,
+         fmt::format("files written by a container belong to uid {}, not to you ({})", status.st_uid, world.uid),
+         "the engine remaps users (userns-remap): turn it off for mlpipe, or use a rootless engine as this user"});
     return;
   }
   checks.push_back({"mount", Health::ok, fmt::format("a container writes files here as you (uid {})", world.uid), {}});
@@ -226,10 +236,12 @@ void judge_limits(const Trial& trial, std::vector<Check>& checks) {
     checks.push_back({"memory", Health::ok, "a container's memory limit is enforced", {}});
     return;
   }
-  checks.push_back({"memory", Health::warn, fmt::format("a container asked to have {} sees {}: memory limits are not enforced",
-                                                        bytes_text(k_memory), seen ? bytes_text(*seen) : "no limit"),
-                    "boot with cgroup_enable=memory, or for a rootless engine delegate the memory controller to your user; "
-                    "until then `resources: {memory: ...}` only decides what runs side by side"});
+  checks.push_back(
+      {"memory", Health::warn,
+       fmt::format("a container asked to have {} sees {}: memory limits are not enforced", bytes_text(k_memory),
+                   seen ? bytes_text(*seen) : "no limit"),
+       "boot with cgroup_enable=memory, or for a rootless engine delegate the memory controller to your user; "
+       "until then `resources: {memory: ...}` only decides what runs side by side"});
 }
 
 void judge_network(const Trial& trial, std::vector<Check>& checks) {
@@ -237,9 +249,10 @@ void judge_network(const Trial& trial, std::vector<Check>& checks) {
     checks.push_back({"network", Health::ok, "a container gets an interface on the bridge network", {}});
     return;
   }
-  checks.push_back({"network", Health::warn, "a container on the bridge network has no interface but lo",
-                    "was the engine started with --bridge=none or without iptables? Tasks that need no network: `network: none`; "
-                    "others: `network: host`"});
+  checks.push_back(
+      {"network", Health::warn, "a container on the bridge network has no interface but lo",
+       "was the engine started with --bridge=none or without iptables? Tasks that need no network: `network: none`; "
+       "others: `network: host`"});
 }
 
 // The container looked at its clock at some time between the two looks at ours.
@@ -249,13 +262,16 @@ void judge_clock(const Trial& trial, std::vector<Check>& checks) {
   const std::chrono::seconds theirs(static_cast<std::int64_t>(*inside));
   const auto begin = std::chrono::floor<std::chrono::seconds>(trial.begin).time_since_epoch();
   const auto end = std::chrono::ceil<std::chrono::seconds>(trial.end).time_since_epoch();
-  const std::chrono::seconds drift = theirs < begin ? begin - theirs : theirs > end ? end - theirs : std::chrono::seconds(0);
+  const std::chrono::seconds drift = theirs < begin ? begin - theirs
+                                     : theirs > end ? end - theirs
+                                                    : std::chrono::seconds(0);
   if (std::chrono::abs(drift) <= k_most_drift) {
     checks.push_back({"clock", Health::ok, "containers have this machine's time", {}});
     return;
   }
-  checks.push_back({"clock", Health::warn, fmt::format("a container's clock is {} s {} ours", std::chrono::abs(drift).count(),
-                                                       drift.count() > 0 ? "behind" : "ahead of"),
+  checks.push_back({"clock", Health::warn,
+                    fmt::format("a container's clock is {} s {} ours", std::chrono::abs(drift).count(),
+                                drift.count() > 0 ? "behind" : "ahead of"),
                     "set the clock of the engine's machine or VM (restart the VM, or turn NTP on)"});
 }
 

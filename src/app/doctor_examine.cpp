@@ -54,8 +54,9 @@ fs::path nearest_existing(fs::path path) {
 std::unique_ptr<runner::ContainerEngine> check_engine(const DoctorWorld& world, std::vector<Check>& checks) {
   Result<std::unique_ptr<runner::ContainerEngine>> engine = world.connect();
   if (!engine) {
-    checks.push_back({"engine", Health::fail, engine.error().message,
-                      engine.error().hint.empty() ? "install docker.io or podman, or set DOCKER_HOST" : engine.error().hint});
+    checks.push_back(
+        {"engine", Health::fail, engine.error().message,
+         engine.error().hint.empty() ? "install docker.io or podman, or set DOCKER_HOST" : engine.error().hint});
     return nullptr;
   }
   const runner::EngineInfo& info = (*engine)->info();
@@ -82,13 +83,16 @@ void check_disk(const DoctorWorld& world, const runner::ContainerEngine* engine,
       return;
     }
     const Health health = *free < k_too_little ? Health::fail : *free < k_little ? Health::warn : Health::ok;
-    checks.push_back({std::move(name), health, fmt::format("{} free for {} ({})", bytes_text(*free), what, path.string()),
+    checks.push_back({std::move(name), health,
+                      fmt::format("{} free for {} ({})", bytes_text(*free), what, path.string()),
                       health == Health::ok ? "" : "make room, or put the pipeline root elsewhere with --root"});
-    if (health != Health::ok && what == "images") checks.back().hint = "make room: docker system prune removes what is unused";
+    if (health != Health::ok && what == "images")
+      checks.back().hint = "make room: docker system prune removes what is unused";
   };
   check("disk", nearest_existing(world.root), "runs");
   if (engine == nullptr) return;
-  const fs::path storage = engine->info().storage;  // not to be seen from here when the engine runs in a machine of its own
+  const fs::path storage =
+      engine->info().storage;  // not to be seen from here when the engine runs in a machine of its own
   std::error_code ignored;
   if (fs::is_directory(storage, ignored)) check("disk", storage, "images");
 }
@@ -111,8 +115,9 @@ Result<std::size_t> count_unrecorded(const artifact::Root& root, const std::vect
 // Can a record be kept on the root's file system, and is the one that is there sound?
 void check_record(const DoctorWorld& world, const fs::path& scratch, std::vector<Check>& checks) {
   if (Result<std::unique_ptr<metadata::RunRecord>> made = metadata::open_record(scratch / "metadata.db"); !made) {
-    checks.push_back({"record", Health::fail, made.error().message,
-                      made.error().hint.empty() ? "put the pipeline root on a local disk with --root" : made.error().hint});
+    checks.push_back(
+        {"record", Health::fail, made.error().message,
+         made.error().hint.empty() ? "put the pipeline root on a local disk with --root" : made.error().hint});
     return;
   }
   const artifact::Root root(world.root);
@@ -123,8 +128,10 @@ void check_record(const DoctorWorld& world, const fs::path& scratch, std::vector
     if (on_disk.empty()) {
       checks.push_back({"record", Health::ok, "a record can be kept; there is none yet in " + world.root.string(), {}});
     } else {
-      checks.push_back({"record", Health::fail, fmt::format("{}: it is gone, but {} run(s) are there", root.database().string(), on_disk.size()),
-                        std::string(k_rebuild)});
+      checks.push_back(
+          {"record", Health::fail,
+           fmt::format("{}: it is gone, but {} run(s) are there", root.database().string(), on_disk.size()),
+           std::string(k_rebuild)});
     }
     return;
   }
@@ -136,8 +143,10 @@ void check_record(const DoctorWorld& world, const fs::path& scratch, std::vector
   if (!missing) {
     checks.push_back({"record", Health::fail, missing.error().message, missing.error().hint});
   } else if (*missing > 0) {
-    checks.push_back({"record", Health::warn, fmt::format("{}: {} run(s) in {} are not in it", root.database().string(), *missing, root.runs().string()),
-                      std::string(k_rebuild)});
+    checks.push_back(
+        {"record", Health::warn,
+         fmt::format("{}: {} run(s) in {} are not in it", root.database().string(), *missing, root.runs().string()),
+         std::string(k_rebuild)});
   } else {
     checks.push_back({"record", Health::ok, root.database().string() + " is whole", {}});
   }
@@ -155,8 +164,9 @@ void check_gpus(const DoctorWorld& world, const runner::ContainerEngine* engine,
   }
   const std::string text = fmt::format("{} x {}", gpus->size(), gpus->front().name);
   if (engine != nullptr && engine->info().mounts && !engine->info().gpu_runtime) {
-    checks.push_back({"gpu", Health::warn, text + ", but the engine cannot give them to containers",
-                      "install nvidia-container-toolkit, then: nvidia-ctk runtime configure && systemctl restart docker"});
+    checks.push_back(
+        {"gpu", Health::warn, text + ", but the engine cannot give them to containers",
+         "install nvidia-container-toolkit, then: nvidia-ctk runtime configure && systemctl restart docker"});
     return;
   }
   checks.push_back({"gpu", Health::ok, text, {}});
@@ -170,7 +180,8 @@ std::vector<Check> examine(const DoctorWorld& world, const runner::ProgressSink&
   const fs::path parent = nearest_existing(world.root);
   const Result<Scratch> scratch = Scratch::make(parent);
   if (!scratch) {
-    checks.push_back({"root", Health::fail, scratch.error().message, "choose a pipeline root you may write to: --root FOLDER"});
+    checks.push_back(
+        {"root", Health::fail, scratch.error().message, "choose a pipeline root you may write to: --root FOLDER"});
   } else {
     checks.push_back({"root", Health::ok, fmt::format("{} can be written", world.root.string()), {}});
     const fs::path folder = scratch->path() / "mounted";

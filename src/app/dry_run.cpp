@@ -12,8 +12,8 @@ namespace {
 using engine::Outlook;
 using std::chrono::milliseconds;
 
-constexpr Outlook k_outlooks[] = {Outlook::run,    Outlook::depends, Outlook::cached, Outlook::import,
-                                  Outlook::go_on,  Outlook::done,    Outlook::skip,   Outlook::fail};
+constexpr Outlook k_outlooks[] = {Outlook::run,   Outlook::depends, Outlook::cached, Outlook::import,
+                                  Outlook::go_on, Outlook::done,    Outlook::skip,   Outlook::fail};
 
 // Tasks by the earliest wave they can be in: all of a wave can run at once, given room.
 std::vector<std::vector<plan::TaskId>> waves(const plan::Plan& plan) {
@@ -97,9 +97,8 @@ constexpr milliseconds k_worth_telling{100};
 
 std::string time_text(const Forecast& forecast) {
   if (forecast.never_seen > 0) {
-    const std::string unknown = forecast.never_seen == 1
-                                    ? "1 task has never run"
-                                    : fmt::format("{} tasks have never run", forecast.never_seen);
+    const std::string unknown =
+        forecast.never_seen == 1 ? "1 task has never run" : fmt::format("{} tasks have never run", forecast.never_seen);
     if (forecast.least < k_worth_telling) return "nobody knows how long: " + unknown;
     return fmt::format("at least {}: {}", about_text(forecast.least), unknown);
   }
@@ -126,8 +125,10 @@ TextTable table_of(const plan::Plan& plan, const Forecast& forecast) {
       const TaskForecast& known = forecast.tasks[plan::index(task)];
       const Outlook outlook = known.foresight.outlook;
       if (!is_worth_a_line(plan, task, outlook)) continue;
-      table.add({marks && known.critical ? "*" : "", printable(plan.task(task).path()),
-                 {std::string(word_of(outlook)), style_of(outlook)}, known.takes ? about_text(*known.takes) : "",
+      table.add({marks && known.critical ? "*" : "",
+                 printable(plan.task(task).path()),
+                 {std::string(word_of(outlook)), style_of(outlook)},
+                 known.takes ? about_text(*known.takes) : "",
                  printable(short_image_text(plan, task)),
                  {printable(known.foresight.reason), Style::faint}});
     }
@@ -232,7 +233,8 @@ ExitCode dry_run(const RunInMind& run, const Interruption& interruption, const C
     return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
   }
   if (!foreseen) return report_error(console, foreseen.error());
-  console.out(run.command.json ? to_pretty_json(forecast_value(run, *foreseen)) : forecast_text(run, *foreseen, console));
+  console.out(run.command.json ? to_pretty_json(forecast_value(run, *foreseen))
+                               : forecast_text(run, *foreseen, console));
   return ExitCode::succeeded;
 }
 

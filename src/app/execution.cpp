@@ -42,13 +42,14 @@ Result<int> affordable_jobs(int wanted) {
   Result<std::uint64_t> files = sys::raise_open_file_limit();
   if (!files) return Failure(files.error());
   if (*files < k_files_of_the_program + k_files_of_an_attempt) {
-    return fail_with_hint(ErrorCode::unavailable, fmt::format("only {} files may be open at once: too few to run a task", *files),
+    return fail_with_hint(ErrorCode::unavailable,
+                          fmt::format("only {} files may be open at once: too few to run a task", *files),
                           "raise the limit: ulimit -n 1024");
   }
   std::uint64_t affordable = (*files - k_files_of_the_program) / k_files_of_an_attempt;
   if (affordable >= static_cast<std::uint64_t>(wanted)) return wanted;
-  print_error(fmt::format("mlpipe: {} tasks at once instead of {}: only {} files may be open (ulimit -n)\n", affordable, wanted,
-                          *files));
+  print_error(fmt::format("mlpipe: {} tasks at once instead of {}: only {} files may be open (ulimit -n)\n", affordable,
+                          wanted, *files));
   return static_cast<int>(affordable);
 }
 
@@ -68,11 +69,8 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
   if (!selection.empty()) {
     if (Result<> selected = plan::select(*plan, selection); !selected) return Failure(selected.error());
   }
-  Prepared prepared{.plan = std::move(*plan),
-                    .root = std::move(root),
-                    .machine = sys::machine_info(),
-                    .limits = {},
-                    .gpus = {}};
+  Prepared prepared{
+      .plan = std::move(*plan), .root = std::move(root), .machine = sys::machine_info(), .limits = {}, .gpus = {}};
   if (asks_for_gpus(prepared.plan)) {
     Result<std::vector<sys::Gpu>> gpus = sys::list_gpus(sys::environment("MLPIPE_NVIDIA_SMI").value_or("nvidia-smi"));
     if (!gpus) return within("asking for GPUs", gpus.error());
@@ -130,7 +128,8 @@ class RecordWithEnding final : public engine::Record {
 
 std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedImages& images) {
   std::vector<metadata::RunRecord::ResolvedImage> list;
-  for (const auto& [key, image] : images.by_key) list.push_back({.reference = key, .id = image.id, .digest = image.digest});
+  for (const auto& [key, image] : images.by_key)
+    list.push_back({.reference = key, .id = image.id, .digest = image.digest});
   return list;
 }
 
@@ -139,7 +138,8 @@ std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedI
 runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan, const runner::GivenResults& given) {
   runner::CachePolicy policy{.parent = command.parent, .given = given};
   if (!command.cache) policy.off_because = command.replay_of.empty() ? "--no-cache was given" : "it is replayed";
-  if (command.engine == EngineChoice::process) policy.off_because = "without containers nobody knows what a task depends on";
+  if (command.engine == EngineChoice::process)
+    policy.off_because = "without containers nobody knows what a task depends on";
   if (command.parent.empty() || (command.from.empty() && command.only.empty())) return policy;
   policy.again.resize(plan.size());
   for (plan::TaskId id : plan.order()) {
@@ -198,8 +198,10 @@ Result<> write_end(const Execution& given, const fs::path& folder, const Manifes
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
   runner::remove_abandoned_secrets(runner::place_of_secrets());
   const fs::path folder = given.prepared.root.run(given.start.id);
-  if (Result<> noted = record.record_images(resolved(given.images), given.images.named); !noted) return Failure(noted.error());
-  if (Result<> linked = sys::replace_symlink(fs::path("runs") / given.start.id, given.prepared.root.latest()); !linked) {
+  if (Result<> noted = record.record_images(resolved(given.images), given.images.named); !noted)
+    return Failure(noted.error());
+  if (Result<> linked = sys::replace_symlink(fs::path("runs") / given.start.id, given.prepared.root.latest());
+      !linked) {
     return Failure(linked.error());
   }
   Result<engine::Failpoint> failpoint =
@@ -210,16 +212,17 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
   runner::RunContext context = make_context(given, *failpoint, std::move(leftovers.gpus_held));
   context.digests = digests.get();
   std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(folder, digests.get());
-  std::unique_ptr<runner::RunCache> cache = runner::make_run_cache(given.prepared.plan, context, record, *store, given.clock,
-                                                                   cache_policy(given.command, given.prepared.plan, given.given));
-  engine::Run run(given.prepared.plan,
-                  {.run_id = given.start.id,
-                   .limits = given.prepared.limits,
-                   .on_failure = given.command.keep_going ? engine::FailurePolicy::keep_going
-                                                          : engine::FailurePolicy::fail_fast,
-                   .seed = sys::random_seed(),
-                   .run_root = given.prepared.root.path().string()},
-                  cache.get(), std::move(leftovers.tasks));
+  std::unique_ptr<runner::RunCache> cache =
+      runner::make_run_cache(given.prepared.plan, context, record, *store, given.clock,
+                             cache_policy(given.command, given.prepared.plan, given.given));
+  engine::Run run(
+      given.prepared.plan,
+      {.run_id = given.start.id,
+       .limits = given.prepared.limits,
+       .on_failure = given.command.keep_going ? engine::FailurePolicy::keep_going : engine::FailurePolicy::fail_fast,
+       .seed = sys::random_seed(),
+       .run_root = given.prepared.root.path().string()},
+      cache.get(), std::move(leftovers.tasks));
   const Result<std::int64_t> events = write_beginning(given, folder, extras_of(run, given.images));
   if (!events) return Failure(events.error());
   Result<engine::RunState> state = engine::RunState::failed;

@@ -33,7 +33,8 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
                          artifact::Root root);
 
 // What the command says of results of earlier runs. In a run that goes on from another, --from and --only say what is run again.
-runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan, const runner::GivenResults& given = {});
+runner::CachePolicy cache_policy(const RunCommand& command, const plan::Plan& plan,
+                                 const runner::GivenResults& given = {});
 
 // A run that may begin: its folder is there and its lock is held. Borrows all but `start`.
 struct Execution {

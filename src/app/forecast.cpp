@@ -23,7 +23,8 @@ constexpr std::size_t k_attempts_of_interest = 5;
 
 class NoResults final : public metadata::ResultSearch {
  public:
-  Result<std::vector<metadata::StoredResult>> results(const std::string& /*fingerprint*/, std::size_t /*limit*/) override {
+  Result<std::vector<metadata::StoredResult>> results(const std::string& /*fingerprint*/,
+                                                      std::size_t /*limit*/) override {
     return std::vector<metadata::StoredResult>();
   }
   void look_afresh() override {}
@@ -155,7 +156,8 @@ class Forecaster final {
 
   Result<> compare_fingerprints(const NewestResult& newest, TaskForecast& known) {
     Foresight& task = known.foresight;
-    if (task.outlook != Outlook::run || task.answer.why != runner::k_no_result_yet || newest.fingerprint.empty()) return {};
+    if (task.outlook != Outlook::run || task.answer.why != runner::k_no_result_yet || newest.fingerprint.empty())
+      return {};
     Result<std::optional<std::string>> before = record_->fingerprint_text(newest.fingerprint);
     if (!before) return Failure(std::move(before).error());
     if (!*before) return {};

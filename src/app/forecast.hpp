@@ -29,10 +29,11 @@ struct RunInMind {
 // What is foreseen of one task.
 struct TaskForecast {
   engine::Foresight foresight;
-  std::optional<std::chrono::milliseconds> takes;  // of one that may run: what it usually takes from now on; nothing: never seen
-  std::vector<std::string> changes;                // since the newest result of the task: why that cannot be used
-  std::string compared_with;                       // the run that has it
-  bool critical = false;                           // on the critical path
+  // of one that may run: what it usually takes from now on; nothing: never seen
+  std::optional<std::chrono::milliseconds> takes;
+  std::vector<std::string> changes;  // since the newest result of the task: why that cannot be used
+  std::string compared_with;         // the run that has it
+  bool critical = false;             // on the critical path
 };
 
 struct Forecast {
@@ -41,7 +42,7 @@ struct Forecast {
   std::vector<plan::TaskId> critical_path;
   std::chrono::milliseconds most{0};   // when all that depends on others runs
   std::chrono::milliseconds least{0};  // when all of it is found in the cache
-  std::size_t never_seen = 0;          // tasks that may run and of which nobody knows how long: counted as taking no time
+  std::size_t never_seen = 0;  // tasks that may run and of which nobody knows how long: counted as taking no time
 
   std::size_t count(engine::Outlook outlook) const;
 };

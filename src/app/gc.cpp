@@ -62,8 +62,8 @@ Result<GcPlan> look(const artifact::Root& root, const GcCriteria& criteria, cons
       engine.reset();
     }
   } else {
-    plan.remarks.push_back(fmt::format("containers{} stay: {}", command.images ? " and images" : "",
-                                       connected.error().message));
+    plan.remarks.push_back(
+        fmt::format("containers{} stay: {}", command.images ? " and images" : "", connected.error().message));
   }
   std::vector<std::string> folders = run_folders(root);
   const Result<RecordedRuns> recorded = read_runs(root);
@@ -74,7 +74,8 @@ Result<GcPlan> look(const artifact::Root& root, const GcCriteria& criteria, cons
     // Its containers may still be writing to it.
     std::erase_if(plan.runs, [&](const RunToGo& going) {
       if (!going.run.interrupted) return false;
-      plan.remarks.push_back(fmt::format("run {} stays: it was interrupted, and its containers cannot be looked for", going.run.id));
+      plan.remarks.push_back(
+          fmt::format("run {} stays: it was interrupted, and its containers cannot be looked for", going.run.id));
       return true;
     });
   }
@@ -127,7 +128,8 @@ class Removal final {
 
   void attempt(const Leftover& leftover) {
     if (Result<> removed = remove(leftover); !removed) {
-      done_.remarks.push_back(fmt::format("{} {} stays: {}", to_string(leftover.kind), leftover.name, removed.error().message));
+      done_.remarks.push_back(
+          fmt::format("{} {} stays: {}", to_string(leftover.kind), leftover.name, removed.error().message));
       if (leftover.kind == LeftoverKind::container) busy_.insert(leftover.run);
       return;
     }
@@ -270,9 +272,10 @@ ExitCode gc(const GcCommand& command, const Console& console, const EngineConnec
   const artifact::Root root(std::move(*path));
   std::error_code error;
   if (!fs::is_directory(root.path(), error)) {
-    return report_error(console, {.code = ErrorCode::not_found,
-                                  .message = fmt::format("pipeline root {}: there is no such folder", root.path().string()),
-                                  .hint = "name the root with --root or MLPIPE_ROOT"});
+    return report_error(console,
+                        {.code = ErrorCode::not_found,
+                         .message = fmt::format("pipeline root {}: there is no such folder", root.path().string()),
+                         .hint = "name the root with --root or MLPIPE_ROOT"});
   }
   if (command.yes) {
     if (Result<> mended = mend_record(root, console); !mended) return report_error(console, mended.error());

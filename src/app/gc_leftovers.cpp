@@ -67,9 +67,10 @@ class Search final {
       add({.kind = LeftoverKind::folder, .name = folder.string(), .id = {}, .run = name, .bytes = take(folder)});
     }
     if (unknown == 0) return;
-    plan_.remarks.push_back(fmt::format("{} run(s) in {} are not in the record and stay: look at their run.json, or take them in "
-                                        "with `mlpipe doctor --rebuild`",
-                                        unknown, search_.root.runs().string()));
+    plan_.remarks.push_back(
+        fmt::format("{} run(s) in {} are not in the record and stay: look at their run.json, or take them in "
+                    "with `mlpipe doctor --rebuild`",
+                    unknown, search_.root.runs().string()));
   }
 
   // A crash between the record's word that a payload goes and its going.
@@ -104,7 +105,11 @@ class Search final {
   void trash() {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(search_.root.state() / "trash", error)) {
-      add({.kind = LeftoverKind::trash, .name = entry.path().string(), .id = {}, .run = {}, .bytes = take(entry.path())});
+      add({.kind = LeftoverKind::trash,
+           .name = entry.path().string(),
+           .id = {},
+           .run = {},
+           .bytes = take(entry.path())});
     }
   }
 

@@ -40,9 +40,9 @@ std::string_view to_string(LeftoverKind kind);
 
 struct Leftover {
   LeftoverKind kind = LeftoverKind::folder;
-  std::string name;            // a path, or the name of the container or image
-  std::string id;              // of a container
-  std::string run;             // whose it is, when that is known
+  std::string name;  // a path, or the name of the container or image
+  std::string id;    // of a container
+  std::string run;   // whose it is, when that is known
   std::uint64_t bytes = 0;
 };
 
@@ -55,9 +55,9 @@ struct GcPlan {
 
 // The record of a root, as gc needs it. A root without a record has no runs.
 struct RecordedRuns {
-  std::vector<metadata::RunRow> runs;                      // newest first
+  std::vector<metadata::RunRow> runs;  // newest first
   std::set<std::string, std::less<>> ids;
-  std::set<std::string, std::less<>> locked;               // somebody runs them
+  std::set<std::string, std::less<>> locked;  // somebody runs them
 };
 
 // The runs that fit, oldest first. `runs` and `use` have all runs of the root when max_size is said.

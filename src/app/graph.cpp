@@ -58,8 +58,8 @@ Result<std::string> dot_for_drawing(const plan::Plan& plan) {
   if (plan.size() + edges > k_most_drawn) {
     return fail_with_hint(
         ErrorCode::invalid_input,
-        fmt::format("graph: {} tasks and {} edges are too many for Graphviz to lay out: {} together can be", plan.size(),
-                    edges, k_most_drawn),
+        fmt::format("graph: {} tasks and {} edges are too many for Graphviz to lay out: {} together can be",
+                    plan.size(), edges, k_most_drawn),
         "use --format text, or --format dot and another layout: sfdp -Tsvg");
   }
   return graph_dot(plan, all_edges > k_many_edges ? Edges::necessary : Edges::all);
@@ -71,7 +71,8 @@ Result<std::string> svg_of(const std::string& dot, const std::string& program) {
   Result<sys::CommandResult> drawn =
       sys::run_command({program, "-Tsvg"}, {.input = dot, .deadline = k_patience, .env = {}, .working_directory = {}});
   if (!drawn && (drawn.error().code == ErrorCode::not_found || drawn.error().code == ErrorCode::permission)) {
-    return fail_with_hint(ErrorCode::unavailable, "graph: SVG is drawn by Graphviz, which cannot be run: " + drawn.error().message,
+    return fail_with_hint(ErrorCode::unavailable,
+                          "graph: SVG is drawn by Graphviz, which cannot be run: " + drawn.error().message,
                           std::string(k_hint));
   }
   if (!drawn) return within("drawing the graph with Graphviz", std::move(drawn).error());

@@ -37,7 +37,8 @@ std::set<TaskId> longest_path(const plan::Plan& plan) {
   std::set<TaskId> path;
   const std::vector<TaskId>& order = plan.order();
   if (order.empty()) return path;
-  TaskId at = *std::max_element(order.begin(), order.end(), [&](TaskId a, TaskId b) { return plan.rank(a) < plan.rank(b); });
+  TaskId at =
+      *std::max_element(order.begin(), order.end(), [&](TaskId a, TaskId b) { return plan.rank(a) < plan.rank(b); });
   path.insert(at);
   while (plan.rank(at) > 1) {
     const std::span<const TaskId> next = plan.dependants(at);
@@ -89,9 +90,8 @@ std::string notes_of(const plan::Plan& plan, TaskId id) {
 }
 
 std::size_t code_points(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 std::string padded(const std::string& text, std::size_t width) {
@@ -149,17 +149,17 @@ std::string graph_text(const plan::Plan& plan, report::Glyphs glyphs) {
     names = std::max(names, code_points(name_of(plan, id)));
     images = std::max(images, code_points(what_runs(plan, id)));
   }
-  std::string text = fmt::format("{}: {} {} in {} {}; {} marks the longest path\n\n", printable(plan.spec().name), plan.size(),
-                                 plan.size() == 1 ? "task" : "tasks", layers.size(), layers.size() == 1 ? "layer" : "layers",
-                                 marks.critical);
+  std::string text = fmt::format("{}: {} {} in {} {}; {} marks the longest path\n\n", printable(plan.spec().name),
+                                 plan.size(), plan.size() == 1 ? "task" : "tasks", layers.size(),
+                                 layers.size() == 1 ? "layer" : "layers", marks.critical);
   const std::size_t digits = std::to_string(layers.size()).size();
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
     for (std::size_t i = 0; i < layers[layer].size(); ++i) {
       const TaskId id = layers[layer][i];
       const std::string number = i == 0 ? std::to_string(layer + 1) : std::string();
       std::string line = fmt::format("{:>{}} {} {} {}  {}", number, digits, branch(marks, i, layers[layer].size()),
-                                     critical.count(id) > 0 ? marks.critical : marks.plain, padded(name_of(plan, id), names),
-                                     padded(what_runs(plan, id), images));
+                                     critical.count(id) > 0 ? marks.critical : marks.plain,
+                                     padded(name_of(plan, id), names), padded(what_runs(plan, id), images));
       std::vector<std::string> needs;
       for (TaskId need : plan.needs(id)) needs.push_back(name_of(plan, need));
       if (!needs.empty()) line += fmt::format("  {} {}", marks.needs, join(needs, ", "));
@@ -175,8 +175,10 @@ std::string graph_mermaid(const plan::Plan& plan) {
   const std::set<TaskId> critical = longest_path(plan);
   std::string text = fmt::format("---\ntitle: {}\n---\nflowchart TD\n", to_json(Value(printable(plan.spec().name))));
   for (TaskId id : plan.order()) {
-    std::string label = fmt::format("<b>{}</b><br/>{}", mermaid_text(plan.task(id).path()), mermaid_text(what_runs(plan, id)));
-    if (const std::string notes = notes_of(plan, id); !notes.empty()) label += fmt::format("<br/><i>{}</i>", mermaid_text(notes));
+    std::string label =
+        fmt::format("<b>{}</b><br/>{}", mermaid_text(plan.task(id).path()), mermaid_text(what_runs(plan, id)));
+    if (const std::string notes = notes_of(plan, id); !notes.empty())
+      label += fmt::format("<br/><i>{}</i>", mermaid_text(notes));
     const bool imported = plan.component(id).is_importer();
     text += fmt::format("  t{}{}\"{}\"{}\n", plan::index(id), imported ? "[(" : "[", label, imported ? ")]" : "]");
   }

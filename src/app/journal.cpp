@@ -48,15 +48,17 @@ Value::Struct payload_of(const Transition& transition) {
     }
     payload.emplace("begun", std::move(begun));
   } else if (transition.stop_reason) {
-    payload.emplace("stop_reason", *transition.stop_reason == engine::StopReason::timed_out ? "timed_out" : "cancelled");
+    payload.emplace("stop_reason",
+                    *transition.stop_reason == engine::StopReason::timed_out ? "timed_out" : "cancelled");
   }
   return payload;
 }
 
 // Written by hand, for a run of many tasks has many: as value_of(EventRow) would be.
 std::string event_line(const Transition& transition, std::string_view task, std::int64_t number) {
-  std::string line = fmt::format(R"({{"event":{},"at":"{}","task":{},"from":"{}","to":"{}")", number,
-                                 to_rfc3339(transition.at), to_json(task), to_string(transition.from), to_string(transition.to));
+  std::string line =
+      fmt::format(R"({{"event":{},"at":"{}","task":{},"from":"{}","to":"{}")", number, to_rfc3339(transition.at),
+                  to_json(task), to_string(transition.from), to_string(transition.to));
   if (transition.attempt > 0) line += fmt::format(R"(,"attempt":{})", transition.attempt);
   if (!transition.reason.empty()) line += R"(,"reason":)" + to_json(transition.reason);
   if (transition.retry_in) line += fmt::format(R"(,"retry_in_ms":{})", transition.retry_in->count());
@@ -77,7 +79,10 @@ fs::path journal_path(const fs::path& run_folder) { return run_folder / ".mlpipe
 
 JournalledRecord::JournalledRecord(engine::Record& record, const plan::Plan& plan, const fs::path& run_folder,
                                    std::int64_t events)
-    : record_(record), plan_(plan), file_(journal_path(run_folder), std::ios::app | std::ios::binary), events_(events) {}
+    : record_(record),
+      plan_(plan),
+      file_(journal_path(run_folder), std::ios::app | std::ios::binary),
+      events_(events) {}
 
 Result<> JournalledRecord::commit(std::span<const Transition> transitions) {
   if (Result<> done = record_.commit(transitions); !done) return done;
@@ -136,7 +141,8 @@ Result<> journal_annotations(const fs::path& run_folder, const metadata::Annotat
   const std::string text = line_of(std::move(line));
   // One write, so that it stands whole between those of a run that goes on.
   const ssize_t written = ::write(file.get(), text.data(), text.size());
-  if (written != static_cast<ssize_t>(text.size())) return sys::fail_file("noting in", path, written < 0 ? errno : ENOSPC);
+  if (written != static_cast<ssize_t>(text.size()))
+    return sys::fail_file("noting in", path, written < 0 ? errno : ENOSPC);
   return {};
 }
 
@@ -147,7 +153,8 @@ namespace {
 class Reader final {
  public:
   Reader(std::int64_t events, metadata::RecordedRun& recorded) : events_(events), recorded_(recorded) {
-    for (std::size_t number = 0; number < recorded.tasks.size(); ++number) task_of_.emplace(recorded.tasks[number].path, number);
+    for (std::size_t number = 0; number < recorded.tasks.size(); ++number)
+      task_of_.emplace(recorded.tasks[number].path, number);
   }
 
   void take(const Value& line) {
@@ -244,7 +251,8 @@ void apply_journal(const fs::path& run_folder, std::int64_t events, metadata::Re
   Reader reader(events, recorded);
   for (std::size_t begin = 0; begin < text->size();) {
     const std::size_t end = std::min(text->find('\n', begin), text->size());
-    if (const Result<Value> line = parse_json(std::string_view(*text).substr(begin, end - begin), "journal"); line && line->is_struct()) {
+    if (const Result<Value> line = parse_json(std::string_view(*text).substr(begin, end - begin), "journal");
+        line && line->is_struct()) {
       reader.take(*line);
     }
     begin = end + 1;

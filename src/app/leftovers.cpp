@@ -39,7 +39,8 @@ engine::Recovered recovered_task(plan::TaskId id, const metadata::TaskRow& row) 
 
 }  // namespace
 
-Result<std::vector<engine::Recovered>> recovered_tasks(const plan::Plan& plan, const std::vector<metadata::TaskRow>& rows) {
+Result<std::vector<engine::Recovered>> recovered_tasks(const plan::Plan& plan,
+                                                       const std::vector<metadata::TaskRow>& rows) {
   std::vector<engine::Recovered> tasks;
   for (const metadata::TaskRow& row : rows) {
     const std::optional<plan::TaskId> id = plan.find(row.path);
@@ -63,8 +64,7 @@ Result<> LeftContainers::remove_strays(const std::vector<engine::Recovered>& tas
   if (engine_->info().mounts) {  // processes cannot be taken up, only ended
     for (const engine::Recovered& task : tasks) {
       if (!is_active(task.state)) continue;
-      wanted.insert(
-          engine::container_name(root.path().string(), run_id, plan.task(task.task).path(), task.attempt));
+      wanted.insert(engine::container_name(root.path().string(), run_id, plan.task(task.task).path(), task.attempt));
     }
   }
   std::vector<runner::ContainerSummary> kept;

@@ -9,17 +9,19 @@
 namespace mlpipe::app {
 
 // The states a run's tasks are to be taken up in, as its record tells. invalid_input when `plan` is not the run's.
-Result<std::vector<engine::Recovered>> recovered_tasks(const plan::Plan& plan, const std::vector<metadata::TaskRow>& rows);
+Result<std::vector<engine::Recovered>> recovered_tasks(const plan::Plan& plan,
+                                                       const std::vector<metadata::TaskRow>& rows);
 
 // The containers that an mlpipe which ended too early left of the run.
 class LeftContainers final {
  public:
   // Those of the run at `root`; the caller holds the run's lock, so nobody else makes any.
-  static Result<LeftContainers> find(runner::ContainerEngine& engine, const artifact::Root& root, const std::string& run_id);
+  static Result<LeftContainers> find(runner::ContainerEngine& engine, const artifact::Root& root,
+                                     const std::string& run_id);
 
   // Removes those that belong to no attempt which is taken up. Sandboxes stay: a container may live in the network of one.
-  Result<> remove_strays(const std::vector<engine::Recovered>& tasks, const plan::Plan& plan, const artifact::Root& root,
-                         const std::string& run_id);
+  Result<> remove_strays(const std::vector<engine::Recovered>& tasks, const plan::Plan& plan,
+                         const artifact::Root& root, const std::string& run_id);
   // When the run is over.
   void remove_sandboxes();
   // All of them, when the run will not go on.

@@ -43,11 +43,11 @@ Result<FoundArtifact> by_digest(Queries& queries, const std::string& prefix) {
   }
   if (digests->size() > 1) {
     const std::size_t shown = std::min(digests->size(), k_shown);
-    return fail_with_hint(ErrorCode::conflict,
-                          fmt::format("several artifacts have digests that begin with {}: {}{}", prefix,
-                                      join(std::span(*digests).first(shown), ", "),
-                                      shown < digests->size() ? " and more" : ""),
-                          "give more of the digest");
+    return fail_with_hint(
+        ErrorCode::conflict,
+        fmt::format("several artifacts have digests that begin with {}: {}{}", prefix,
+                    join(std::span(*digests).first(shown), ", "), shown < digests->size() ? " and more" : ""),
+        "give more of the digest");
   }
   // Mostly something made it; what a run only took (of a run that is gone) is known by who took it.
   for (const metadata::Side side : {metadata::Side::output, metadata::Side::input}) {
@@ -78,7 +78,8 @@ Result<FoundArtifact> by_place(Queries& queries, const RunRow& run, const std::s
   return fail_with_hint(ErrorCode::not_found,
                         fmt::format("task {} of run {} has no artifact \"{}\"", task, run.id, printable(output)),
                         names.empty() ? "it has given none"
-                                      : near ? fmt::format("did you mean {}?", *near) : "it has " + join(names, ", "));
+                        : near        ? fmt::format("did you mean {}?", *near)
+                                      : "it has " + join(names, ", "));
 }
 
 // `path` or a folder above it is the payload of an output in the run whose folder it lies in.

@@ -16,7 +16,7 @@ ExitCode lineage(const ShowCommand& command, const Console& console);
 // The artifact that a reference means: RUN/TASK/OUTPUT, a path of a payload, or the first 8 or more digits of a digest.
 struct FoundArtifact {
   engine::Artifact artifact;
-  std::string run;     // where it was looked for; empty for a digest
+  std::string run;  // where it was looked for; empty for a digest
   std::string task;
   std::string output;
 };
@@ -35,7 +35,7 @@ struct LineageNode {
   metadata::Making making;
   std::string as;  // downwards: the input that took the artifact
   bool seen = false;
-  bool cut = false;  // at the greatest depth
+  bool cut = false;                 // at the greatest depth
   std::vector<LineageNode> origin;  // of a cached task: what made it in the run it came from
   std::vector<Link> links;
 };

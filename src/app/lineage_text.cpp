@@ -33,8 +33,8 @@ class Lines final {
 bool is_importer(const Making& making) { return making.image.empty() && making.attempt > 0; }
 
 std::string artifact_text(const engine::Artifact& artifact) {
-  std::string text = fmt::format("  {}{}, {}", artifact.type, artifact.is_folder ? " (folder)" : "",
-                                 bytes_text(artifact.bytes));
+  std::string text =
+      fmt::format("  {}{}, {}", artifact.type, artifact.is_folder ? " (folder)" : "", bytes_text(artifact.bytes));
   if (!artifact.digest.empty()) text += ", " + short_digest(artifact.digest);
   return text;
 }
@@ -109,8 +109,8 @@ Value artifact_value(const LineageNode::Link& link) {
 
 Value::Struct node_value(const LineageNode& node) {
   const Making& making = node.making;
-  Value::Struct value{{"run", making.run}, {"pipeline", making.pipeline}, {"task", making.task},
-                      {"state", making.state}};
+  Value::Struct value{
+      {"run", making.run}, {"pipeline", making.pipeline}, {"task", making.task}, {"state", making.state}};
   if (making.attempt > 0) value.emplace("attempt", making.attempt);
   if (!making.cached_from.empty()) value.emplace("cached_from", making.cached_from);
   if (making.removed) value.emplace("removed", true);

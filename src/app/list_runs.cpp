@@ -80,14 +80,18 @@ std::string remarks_on(const RunSelection& selection, const std::vector<Selected
   return text;
 }
 
-void tell_unknown(std::string_view kind, const std::string& name, const std::vector<std::string>& known, std::string& text) {
+void tell_unknown(std::string_view kind, const std::string& name, const std::vector<std::string>& known,
+                  std::string& text) {
   if (std::ranges::find(known, name) != known.end()) return;
   const std::optional<std::string> near = closest(name, known);
-  text += printable(fmt::format("no run has a {} {}{}", kind, name, near ? fmt::format("; did you mean {}?", *near) : "")) + "\n";
+  text +=
+      printable(fmt::format("no run has a {} {}{}", kind, name, near ? fmt::format("; did you mean {}?", *near) : "")) +
+      "\n";
 }
 
 // The names asked for that no run on record has. Only looked for when what was found gives reason to.
-std::string unknown_names(const std::filesystem::path& root, const RunSelection& selection, const std::vector<SelectedRun>& runs) {
+std::string unknown_names(const std::filesystem::path& root, const RunSelection& selection,
+                          const std::vector<SelectedRun>& runs) {
   const std::vector<std::string> metrics = metadata::asked_metrics(selection);
   const auto has_all = [&](const SelectedRun& run) {
     return std::ranges::none_of(run.metrics, [](const std::vector<MetricRow>& rows) { return rows.empty(); });
@@ -96,7 +100,8 @@ std::string unknown_names(const std::filesystem::path& root, const RunSelection&
   const Result<metadata::KnownNames> known = metadata::known_names(artifact::Root(root).database());
   if (!known) return {};  // there is no record: no run at all
   std::string text;
-  for (const auto& [name, value] : selection.filter.parameters) tell_unknown("parameter", name, known->parameters, text);
+  for (const auto& [name, value] : selection.filter.parameters)
+    tell_unknown("parameter", name, known->parameters, text);
   for (const auto& [name, value] : selection.filter.labels) tell_unknown("label", name, known->labels, text);
   for (const std::string& name : metrics) tell_unknown("metric", name, known->metrics, text);
   return text;
@@ -170,9 +175,10 @@ ExitCode list_runs(const RunsCommand& command, const Console& console) {
   }
   console.err(unknown);
   if (runs->empty() && unknown.empty()) {
-    const char* text = is_filtered(selection->filter)
-                           ? "no run on {} is like that; `mlpipe runs` lists all\n"
-                           : "no run was started on {} yet; `mlpipe run PIPELINE` starts one, --root names another root\n";
+    const char* text =
+        is_filtered(selection->filter)
+            ? "no run on {} is like that; `mlpipe runs` lists all\n"
+            : "no run was started on {} yet; `mlpipe run PIPELINE` starts one, --root names another root\n";
     console.err(fmt::format(fmt::runtime(text), root->string()));
   }
   if (runs->empty()) return ExitCode::succeeded;

@@ -186,8 +186,9 @@ Result<std::string> why_nothing(const RunHistory& history, const metadata::TaskR
   };
   if (std::any_of(history.attempts().begin(), history.attempts().end(), is_wanted)) return std::string();
   if (!task.cached_from.empty()) {
-    return fmt::format("task {} came from the cache and printed nothing in this run; `mlpipe logs {} {}` has what it printed",
-                       printable(task.path), task.cached_from, printable(task.path));
+    return fmt::format(
+        "task {} came from the cache and printed nothing in this run; `mlpipe logs {} {}` has what it printed",
+        printable(task.path), task.cached_from, printable(task.path));
   }
   if (task.attempts.empty()) {
     const std::string reason = task.reason.empty() ? "" : ": " + printable(task.reason);
@@ -228,8 +229,9 @@ ExitCode logs(const LogsCommand& command, const Console& console) {
   } else if (Result<> read = history.read(); !read) {
     return report_error(console, read.error());
   } else if (run->cached > 0) {
-    console.err(fmt::format("mlpipe: {} of {} tasks came from the cache: what they printed is in the runs that made them\n",
-                            run->cached, run->tasks));
+    console.err(
+        fmt::format("mlpipe: {} of {} tasks came from the cache: what they printed is in the runs that made them\n",
+                    run->cached, run->tasks));
   }
 
   LogPrinter printer(command, console, artifact::Root(*root), *run);

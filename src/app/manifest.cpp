@@ -99,10 +99,11 @@ Result<Value> load_manifest(const std::filesystem::path& run_folder) {
   const std::int64_t version = manifest->integer_or("version", 0);
   if (version < 1) return fail(ErrorCode::invalid_input, "run.json: it is no manifest of a run");
   if (version > k_manifest_version) {
-    return fail_with_hint(ErrorCode::invalid_input,
-                          fmt::format("run.json: it was written by a newer mlpipe (version {}, this one knows up to {})",
-                                      version, k_manifest_version),
-                          "use the newer mlpipe");
+    return fail_with_hint(
+        ErrorCode::invalid_input,
+        fmt::format("run.json: it was written by a newer mlpipe (version {}, this one knows up to {})", version,
+                    k_manifest_version),
+        "use the newer mlpipe");
   }
   return manifest;
 }
@@ -118,8 +119,8 @@ std::vector<std::string> needs_of(const Value& manifest, const std::string& task
   return paths;
 }
 
-Result<> cancel_manifest(const std::filesystem::path& run_folder, metadata::RunRow run, std::vector<metadata::TaskRow> tasks,
-                         WallTime at) {
+Result<> cancel_manifest(const std::filesystem::path& run_folder, metadata::RunRow run,
+                         std::vector<metadata::TaskRow> tasks, WallTime at) {
   const Result<Value> before = load_manifest(run_folder);
   if (!before && before.error().code == ErrorCode::not_found) return {};  // it ended before it had written one
   if (!before) return Failure(before.error());

@@ -38,7 +38,7 @@ engine::TaskData data_of(const Value& value);
 std::vector<std::string> needs_of(const Value& manifest, const std::string& task);
 
 // The manifest of a run that is cancelled after its mlpipe has ended; `run` and `tasks` as the record has them.
-Result<> cancel_manifest(const std::filesystem::path& run_folder, metadata::RunRow run, std::vector<metadata::TaskRow> tasks,
-                         WallTime at);
+Result<> cancel_manifest(const std::filesystem::path& run_folder, metadata::RunRow run,
+                         std::vector<metadata::TaskRow> tasks, WallTime at);
 
 }  // namespace mlpipe::app

@@ -88,8 +88,8 @@ Result<RunRow> run_of(const Value& manifest) {
 
 Result<TaskRow> begin_task(const Value& entry, std::string path) {
   using enum engine::TaskState;
-  const Result<engine::TaskState> state = state_of(entry, {waiting, ready, deferred, starting, running, stopping, retry_wait,
-                                                           succeeded, failed, skipped, cancelled});
+  const Result<engine::TaskState> state = state_of(entry, {waiting, ready, deferred, starting, running, stopping,
+                                                           retry_wait, succeeded, failed, skipped, cancelled});
   if (!state) return Failure(state.error());
   if (path.empty()) return fail(ErrorCode::invalid_input, "run.json: a task has no path");
   TaskRow task;
@@ -159,7 +159,8 @@ Result<RecordedRun> rows_of_manifest(const Value& manifest) {
   RecordedRun recorded;
   recorded.run = std::move(*run);
   for (const auto& [reference, image] : members_of(manifest, "images")) {
-    recorded.images.push_back({.reference = reference, .id = image.text_or("id", ""), .digest = image.text_or("digest", "")});
+    recorded.images.push_back(
+        {.reference = reference, .id = image.text_or("id", ""), .digest = image.text_or("digest", "")});
   }
   const auto add = [&recorded](Result<TaskRow> task) -> Result<> {
     if (!task) return Failure(task.error());

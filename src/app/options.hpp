@@ -79,7 +79,7 @@ struct GraphCommand {
 struct RunsCommand {
   std::string root;
   int limit = 20;
-  std::vector<std::string> status;      // the rest as said; run_filter.hpp reads it
+  std::vector<std::string> status;  // the rest as said; run_filter.hpp reads it
   std::string pipeline;
   std::string experiment;
   std::string since;
@@ -162,10 +162,10 @@ struct DoctorCommand {
 
 struct GcCommand {
   std::string root;
-  std::string older_than;           // as said, like the next two; gc.cpp reads them
+  std::string older_than;  // as said, like the next two; gc.cpp reads them
   std::string max_size;
   std::vector<std::string> status;
-  int keep = -1;                    // -1: not said
+  int keep = -1;  // -1: not said
   std::string pipeline;
   bool keep_labelled = false;
   bool images = false;
@@ -189,15 +189,15 @@ struct ComponentRunCommand {
 
 // What can be said on the command line, read off the parser itself; for shells.
 struct OptionShape {
-  std::vector<std::string> names;    // "-j", "--jobs"
-  std::string value;                 // "N", "docker|process"; empty: a flag
+  std::vector<std::string> names;  // "-j", "--jobs"
+  std::string value;               // "N", "docker|process"; empty: a flag
   std::string help;
 };
 struct CommandShape {
-  std::string name;                  // "run", "component show"
+  std::string name;  // "run", "component show"
   std::string help;
   std::vector<OptionShape> options;
-  std::vector<std::string> operands; // in order: "RUN", "TASK"
+  std::vector<std::string> operands;  // in order: "RUN", "TASK"
 };
 
 enum class Shell { bash, zsh, fish };
@@ -215,8 +215,8 @@ struct Leave {
 };
 
 using Command = std::variant<Leave, RunCommand, ValidateCommand, GraphCommand, RunsCommand, ShowCommand, LogsCommand,
-                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand, CancelCommand,
-                             LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand,
+                             InitCommand, DoctorCommand, ComponentShowCommand, FailpointsCommand, ResumeCommand,
+                             CancelCommand, LabelCommand, NoteCommand, VerifyCommand, DiffCommand, WhyCommand,
                              GcCommand, ReplayCommand, ComponentRunCommand, CompletionCommand>;
 
 }  // namespace mlpipe::app

@@ -29,7 +29,8 @@ bool is_out_of_memory() {
 ExitCode report_out_of_memory() {
   print_error(
       "mlpipe: out of memory\n"
-      "  hint: raise its limit (ulimit -v), or run fewer tasks at once with --jobs; a run that was under way goes on with "
+      "  hint: raise its limit (ulimit -v), or run fewer tasks at once with --jobs; a run that was under way goes on "
+      "with "
       "`mlpipe resume`\n");
   return ExitCode::environment;
 }

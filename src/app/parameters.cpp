@@ -28,7 +28,8 @@ Result<Value::Struct> pipeline_arguments(const RunCommand& command, const spec::
     Result<Value> values = spec::read_values(command.parameters_file);
     if (!values) return within("--params", values.error());
     if (!values->is_struct()) {
-      return fail(ErrorCode::invalid_input, "--params {}: no map of parameter names to values", command.parameters_file);
+      return fail(ErrorCode::invalid_input, "--params {}: no map of parameter names to values",
+                  command.parameters_file);
     }
     for (auto& [name, value] : values->as_struct()) inherited.insert_or_assign(name, std::move(value));
   }

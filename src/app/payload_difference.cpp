@@ -57,7 +57,8 @@ std::optional<std::uintmax_t> first_other_byte(const fs::path& before, const fs:
 
 std::string compare_files(const fs::path& before, const fs::path& after, std::uintmax_t bytes_before,
                           std::uintmax_t bytes_after) {
-  if (bytes_before != bytes_after) return fmt::format("{} before, {} now", bytes_text(bytes_before), bytes_text(bytes_after));
+  if (bytes_before != bytes_after)
+    return fmt::format("{} before, {} now", bytes_text(bytes_before), bytes_text(bytes_after));
   const auto at = first_other_byte(before, after);
   return at ? fmt::format("differs from byte {} on", *at) : "";
 }
@@ -87,9 +88,11 @@ std::string compare_folders(const fs::path& before, const fs::path& after) {
   auto a = old_listing->begin();
   auto b = listing->begin();
   while (a != old_listing->end() || b != listing->end()) {
-    if (b == listing->end() || (a != old_listing->end() && a->first < b->first)) return printable(a->first) + " is gone";
+    if (b == listing->end() || (a != old_listing->end() && a->first < b->first))
+      return printable(a->first) + " is gone";
     if (a == old_listing->end() || b->first < a->first) return printable(b->first) + " is new";
-    if (const std::string found = compare_entries(before / a->first, after / b->first, a->second, b->second); !found.empty())
+    if (const std::string found = compare_entries(before / a->first, after / b->first, a->second, b->second);
+        !found.empty())
       return fmt::format("{}: {}", printable(a->first), found);
     ++a;
     ++b;

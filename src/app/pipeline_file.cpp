@@ -41,10 +41,12 @@ std::string hint_for_unreadable(const fs::path& path) {
   std::error_code ignored;
   if (path == "-") return "a pipeline is read from a file, not from standard input";
   if (fs::is_regular_file(path, ignored)) return "a pipeline holds no data: `import: {uri: FILE}` brings a file in";
-  if (fs::is_regular_file(path / "pipeline.yaml", ignored)) return "did you mean " + (path / "pipeline.yaml").string() + "?";
+  if (fs::is_regular_file(path / "pipeline.yaml", ignored))
+    return "did you mean " + (path / "pipeline.yaml").string() + "?";
   const fs::path folder = path.parent_path();
   std::vector<std::string> names;
-  for (fs::directory_iterator it(folder.empty() ? "." : folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+  for (fs::directory_iterator it(folder.empty() ? "." : folder, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
     if (looks_like_pipeline(it->path())) names.push_back(it->path().filename().string());
   }
   if (std::optional<std::string> near = closest(path.filename().string(), names)) {
@@ -55,7 +57,8 @@ std::string hint_for_unreadable(const fs::path& path) {
 
 }  // namespace
 
-std::variant<spec::PipelineSpec, ExitCode> load_pipeline(const std::string& path, const std::vector<std::string>& components) {
+std::variant<spec::PipelineSpec, ExitCode> load_pipeline(const std::string& path,
+                                                         const std::vector<std::string>& components) {
   Result<spec::ReadPipeline> read = spec::read_pipeline(path, {.component_path = component_path(components)});
   if (!read) {
     Error error = read.error();

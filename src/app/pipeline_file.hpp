@@ -14,7 +14,8 @@ std::vector<std::filesystem::path> component_path(const std::vector<std::string>
 
 // Reads a pipeline for a command that needs it whole: prints every diagnostic to standard error; the spec, or the code to
 // leave with.
-std::variant<spec::PipelineSpec, ExitCode> load_pipeline(const std::string& path, const std::vector<std::string>& components);
+std::variant<spec::PipelineSpec, ExitCode> load_pipeline(const std::string& path,
+                                                         const std::vector<std::string>& components);
 
 // "2 errors, 1 warning".
 std::string count_text(const spec::Diagnostics& diagnostics);

@@ -1,7 +1,7 @@
 #include "app/preflight.hpp"
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +51,8 @@ std::optional<Problem> problem_at(const std::string& path) {
       return Problem{fmt::format("cannot look at {}: {}", path, std::generic_category().message(number))};
     }
     if (::lstat(path.c_str(), &info) == 0) return Problem{fmt::format("the link {} leads nowhere", path)};
-    return Problem{fmt::format("nothing is at {}", path), "a relative path is taken from the folder of the pipeline file"};
+    return Problem{fmt::format("nothing is at {}", path),
+                   "a relative path is taken from the folder of the pipeline file"};
   }
   if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
     return Problem{fmt::format("{} is {}, not a file or folder", path, kind_text(info.st_mode))};
@@ -80,8 +81,9 @@ std::optional<Problem> secret_problem(const spec::TaskSpec& task, const spec::Se
   if (!secret.from_file.empty()) {
     std::error_code ignored;
     if (fs::is_regular_file(secret.from_file, ignored)) return std::nullopt;
-    return Problem{fmt::format("task {}: secret \"{}\": no file at {}", task.name, secret.name, printable(secret.from_file)),
-                   "set secrets where mlpipe runs"};
+    return Problem{
+        fmt::format("task {}: secret \"{}\": no file at {}", task.name, secret.name, printable(secret.from_file)),
+        "set secrets where mlpipe runs"};
   }
   if (sys::environment(secret.from_env)) return std::nullopt;
   return Problem{fmt::format("task {}: secret \"{}\": the environment variable {} is not set", task.name, secret.name,
@@ -105,7 +107,8 @@ std::string listed(const std::vector<Problem>& problems) {
 std::string hints_of(const std::vector<Problem>& problems) {
   std::vector<std::string> hints;
   for (const Problem& problem : problems) {
-    if (!problem.hint.empty() && std::find(hints.begin(), hints.end(), problem.hint) == hints.end()) hints.push_back(problem.hint);
+    if (!problem.hint.empty() && std::find(hints.begin(), hints.end(), problem.hint) == hints.end())
+      hints.push_back(problem.hint);
   }
   return join(hints, "; ");
 }

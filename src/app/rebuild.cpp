@@ -50,8 +50,8 @@ Result<> check_nothing_runs(const artifact::Root& root) {
     holder = to_string(std::get<sys::LockHolder>(*lock));
   }
   return fail_with_hint(ErrorCode::conflict,
-                        fmt::format("record {}: it cannot be made anew: run {} is being run by {}", root.database().string(),
-                                    *running, holder),
+                        fmt::format("record {}: it cannot be made anew: run {} is being run by {}",
+                                    root.database().string(), *running, holder),
                         fmt::format("wait for it, or end it with `mlpipe cancel {}`", *running));
 }
 
@@ -76,13 +76,15 @@ std::string_view word_of(RebuildReason reason) { return reason == RebuildReason:
 
 std::string runs_text(const Rebuilt& rebuilt) {
   std::string text = fmt::format("{} run{}", rebuilt.runs, rebuilt.runs == 1 ? "" : "s");
-  if (rebuilt.interrupted > 0) text += fmt::format(", {} of them interrupted (`mlpipe resume` goes on with them)", rebuilt.interrupted);
+  if (rebuilt.interrupted > 0)
+    text += fmt::format(", {} of them interrupted (`mlpipe resume` goes on with them)", rebuilt.interrupted);
   return text;
 }
 
 std::string left_out_text(const Rebuilt& rebuilt) {
   std::string text;
-  for (const LeftOut& left : rebuilt.left_out) text += fmt::format("  left out: {}: {}\n", printable(left.run), printable(left.why));
+  for (const LeftOut& left : rebuilt.left_out)
+    text += fmt::format("  left out: {}: {}\n", printable(left.run), printable(left.why));
   return text;
 }
 
@@ -120,12 +122,13 @@ Result<Rebuilt> fill(metadata::RecordRebuild& rebuild, const artifact::Root& roo
     const ErrorCode code = added.error().code;
     if (code == ErrorCode::no_space || code == ErrorCode::permission) return Failure(added.error());
     rebuilt.left_out.push_back({name, code == ErrorCode::conflict ? "its run.json tells of a task or an attempt twice"
-                                                                   : added.error().message});
+                                                                  : added.error().message});
   }
   return rebuilt;
 }
 
-Result<Rebuilt> finish(metadata::RecordRebuild& rebuild, const artifact::Root& root, RebuildReason reason, WallTime now) {
+Result<Rebuilt> finish(metadata::RecordRebuild& rebuild, const artifact::Root& root, RebuildReason reason,
+                       WallTime now) {
   if (Result<> idle = check_nothing_runs(root); !idle) return Failure(idle.error());
   Result<Rebuilt> rebuilt = fill(rebuild, root);
   if (!rebuilt) return rebuilt;
@@ -159,7 +162,8 @@ std::vector<std::string> runs_with_manifest(const artifact::Root& root, std::siz
     if (found.size() == most) break;
     std::error_code ignored;
     const fs::path& folder = entry.path();
-    if (fs::exists(folder / "run.json", ignored) && !is_half_removed(folder)) found.push_back(folder.filename().string());
+    if (fs::exists(folder / "run.json", ignored) && !is_half_removed(folder))
+      found.push_back(folder.filename().string());
   }
   return found;
 }
@@ -177,18 +181,19 @@ ExitCode doctor_rebuild(const DoctorCommand& command, const Console& console) {
   const artifact::Root root(*path);
   std::error_code error;
   if (!fs::is_directory(root.path(), error)) {
-    return report_error(console, fail_with_hint(ErrorCode::not_found, fmt::format("pipeline root {}: there is none", root.path().string()),
+    return report_error(console, fail_with_hint(ErrorCode::not_found,
+                                                fmt::format("pipeline root {}: there is none", root.path().string()),
                                                 "name the root with --root")
                                      .value());
   }
-  const Result<engine::Failpoint> failpoint = engine::parse_failpoint(sys::environment("MLPIPE_FAILPOINT").value_or(""),
-                                                                      metadata::rebuild_failpoint_names());
+  const Result<engine::Failpoint> failpoint =
+      engine::parse_failpoint(sys::environment("MLPIPE_FAILPOINT").value_or(""), metadata::rebuild_failpoint_names());
   if (!failpoint) return report_error(console, failpoint.error());
   const RecordCondition condition = metadata::examine_record(root.database(), metadata::Depth::whole);
   if (condition.kind == RecordCondition::Kind::unusable) return report_error(console, condition.error);
   const bool is_damaged = condition.kind == RecordCondition::Kind::damaged;
-  const Result<Rebuilt> rebuilt =
-      rebuild_record(root, is_damaged ? RebuildReason::damaged : RebuildReason::replaced, console.clock.wall(), *failpoint);
+  const Result<Rebuilt> rebuilt = rebuild_record(root, is_damaged ? RebuildReason::damaged : RebuildReason::replaced,
+                                                 console.clock.wall(), *failpoint);
   if (!rebuilt) return report_error(console, rebuilt.error());
   if (command.json) {
     console.out(to_pretty_json(value_of(root, *rebuilt)));

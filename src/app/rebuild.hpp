@@ -24,9 +24,9 @@ struct LeftOut {
 
 struct Rebuilt {
   std::size_t runs = 0;
-  std::size_t interrupted = 0;      // of those
+  std::size_t interrupted = 0;  // of those
   std::vector<LeftOut> left_out;
-  std::filesystem::path kept;       // the old record; empty: there was none
+  std::filesystem::path kept;  // the old record; empty: there was none
 };
 
 // Makes the record anew and puts it in place. A run that is being run now: conflict, nothing is changed.

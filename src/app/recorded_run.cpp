@@ -90,7 +90,8 @@ Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem:
   Result<std::unique_ptr<metadata::Queries>> queries =
       open(tree.database(), [tree](const std::string& run_id) { return sys::is_locked(tree.run_lock(run_id)); });
   if (queries || queries.error().code != ErrorCode::not_found || runs_with_manifest(tree, 1).empty()) return queries;
-  return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is gone, but runs are there", tree.database().string()),
+  return fail_with_hint(ErrorCode::io,
+                        fmt::format("record {}: it is gone, but runs are there", tree.database().string()),
                         "`mlpipe doctor --rebuild` makes it anew from the folders of the runs");
 }
 

@@ -17,7 +17,8 @@ namespace mlpipe::app {
 enum class Trace { may_stay, none };
 
 // The record of the root at `root`, an absolute path.
-Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root, Trace trace = Trace::may_stay);
+Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root,
+                                                          Trace trace = Trace::may_stay);
 
 // The task at `path`; not_found with the nearest name.
 Result<const metadata::TaskRow*> find_task(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks,

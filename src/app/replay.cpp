@@ -82,20 +82,20 @@ Result<ExitCode> replay_run(const ReplayCommand& said, const Console& console) {
     if (same.error().code != ErrorCode::cancelled) return Failure(same.error());
     return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
   }
-  const ExitCode code =
-      start_run({.command = *command,
-                 .spec = *spec,
-                 .prepared = *prepared,
-                 .start = start_of(*command, original->run, *prepared, *run_id, now),
-                 .images =
-                     [&](runner::ContainerEngine& engine, const runner::ProgressSink& progress,
-                         const sys::StopSignal& stop) {
-                       return runner::restore_images(prepared->plan, *pins, engine, progress, stop);
-                     },
-                 .given = std::move(*given)},
-                interruption, console.clock);
+  const ExitCode code = start_run(
+      {.command = *command,
+       .spec = *spec,
+       .prepared = *prepared,
+       .start = start_of(*command, original->run, *prepared, *run_id, now),
+       .images =
+           [&](runner::ContainerEngine& engine, const runner::ProgressSink& progress, const sys::StopSignal& stop) {
+             return runner::restore_images(prepared->plan, *pins, engine, progress, stop);
+           },
+       .given = std::move(*given)},
+      interruption, console.clock);
   if (code != ExitCode::succeeded && code != ExitCode::run_failed) return code;
-  return compare_with_original(*command, prepared->plan, *run_id, root, said.json ? ReplayAnswer::json : ReplayAnswer::text, console);
+  return compare_with_original(*command, prepared->plan, *run_id, root,
+                               said.json ? ReplayAnswer::json : ReplayAnswer::text, console);
 }
 
 }  // namespace
@@ -110,7 +110,8 @@ Result<ExitCode> compare_with_original(const RunCommand& command, const plan::Pl
       compare_replay(*original, *replay, replayed_tasks(plan, command), root.path(), console.clock.wall());
   console.out(answer == ReplayAnswer::json ? to_pretty_json(replay_value(*original, *replay, tasks, root.path()))
                                            : "\n" + replay_text(*original, *replay, tasks, console));
-  const bool all_equal = std::ranges::all_of(tasks, [](const auto& task) { return task.result == ReplayResult::equal; });
+  const bool all_equal =
+      std::ranges::all_of(tasks, [](const auto& task) { return task.result == ReplayResult::equal; });
   return all_equal ? ExitCode::succeeded : ExitCode::run_failed;
 }
 

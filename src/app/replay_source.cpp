@@ -19,8 +19,9 @@ using metadata::TaskRow;
 
 Result<> check_ended(const metadata::RunRow& run) {
   if (run.state != engine::RunState::running) return {};
-  return fail_with_hint(ErrorCode::conflict, fmt::format("run {} is {}: only a run that has ended can be replayed", run.id,
-                                                         run.interrupted ? "interrupted" : "still running"),
+  return fail_with_hint(ErrorCode::conflict,
+                        fmt::format("run {} is {}: only a run that has ended can be replayed", run.id,
+                                    run.interrupted ? "interrupted" : "still running"),
                         run.interrupted ? fmt::format("`mlpipe resume {}` first", run.id) : "wait for its end");
 }
 
@@ -64,7 +65,8 @@ std::string objection_to(const VerifiedArtifact& artifact) {
     default: break;
   }
   if (!artifact.message.empty()) return fmt::format("{} has changed: {}", path, artifact.message);
-  return fmt::format("{} has changed: {} then, {} now", path, bytes_text(artifact.recorded.bytes), bytes_text(artifact.bytes));
+  return fmt::format("{} has changed: {} then, {} now", path, bytes_text(artifact.recorded.bytes),
+                     bytes_text(artifact.bytes));
 }
 
 std::vector<VerifiedArtifact> data_of(const plan::Plan& plan, const RunCommand& command, const RecordedRun& original,
@@ -124,7 +126,8 @@ Result<RunCommand> command_of_replay(const RecordedRun& original, const spec::Pi
   return command;
 }
 
-Result<runner::GivenResults> given_results(const plan::Plan& plan, const RunCommand& command, const artifact::Root& root) {
+Result<runner::GivenResults> given_results(const plan::Plan& plan, const RunCommand& command,
+                                           const artifact::Root& root) {
   runner::GivenResults given;
   if (command.replay_task.empty()) return given;
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
@@ -149,15 +152,16 @@ Result<runner::GivenResults> given_results(const plan::Plan& plan, const RunComm
   return given;
 }
 
-Result<std::map<std::string, runner::PinnedImage>> pinned_images(const plan::Plan& plan, const runner::GivenResults& given,
+Result<std::map<std::string, runner::PinnedImage>> pinned_images(const plan::Plan& plan,
+                                                                 const runner::GivenResults& given,
                                                                  const RecordedRun& original) {
   std::map<std::string, runner::PinnedImage> pins;
   for (const TaskRow& task : original.tasks) {
     const std::optional<plan::TaskId> id = plan.find(task.path);
     if (!id || !plan.selected(*id) || given.contains(*id) || task.image.empty()) continue;
     if (task.image_id.empty()) {
-      return fail(ErrorCode::unavailable, "task {} of run {}: no id of its image {} is on record", task.path, original.run.id,
-                  task.image);
+      return fail(ErrorCode::unavailable, "task {} of run {}: no id of its image {} is on record", task.path,
+                  original.run.id, task.image);
     }
     pins.insert_or_assign(task.image, runner::PinnedImage{.id = task.image_id, .digest = task.image_digest});
   }
@@ -178,11 +182,12 @@ Result<> check_data(const plan::Plan& plan, const RunCommand& command, const Rec
                                           objection_to(artifact))));
   }
   const bool readable = std::ranges::all_of(data, [](const auto& one) { return one.finding != Finding::unreadable; });
-  return fail_with_hint(readable ? ErrorCode::conflict : ErrorCode::io, join(lines, "\n"),
-                        command.replay_task.empty()
-                            ? fmt::format("bring the data back, or replay a task that does not read it: mlpipe replay {} TASK",
-                                          original.run.id)
-                            : fmt::format("bring it back, or replay the whole run: mlpipe replay {}", original.run.id));
+  return fail_with_hint(
+      readable ? ErrorCode::conflict : ErrorCode::io, join(lines, "\n"),
+      command.replay_task.empty()
+          ? fmt::format("bring the data back, or replay a task that does not read it: mlpipe replay {} TASK",
+                        original.run.id)
+          : fmt::format("bring it back, or replay the whole run: mlpipe replay {}", original.run.id));
 }
 
 }  // namespace mlpipe::app

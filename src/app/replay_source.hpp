@@ -20,10 +20,12 @@ Result<RunCommand> command_of_replay(const RecordedRun& original, const spec::Pi
 
 // The results that the tasks of `plan` other than `command.replay_task` have in the run it repeats, with their artifacts
 // where they lie there; none when all tasks are repeated. The record of `root` has both.
-Result<runner::GivenResults> given_results(const plan::Plan& plan, const RunCommand& command, const artifact::Root& root);
+Result<runner::GivenResults> given_results(const plan::Plan& plan, const RunCommand& command,
+                                           const artifact::Root& root);
 
 // The images of the tasks that are to run, as `original` had them.
-Result<std::map<std::string, runner::PinnedImage>> pinned_images(const plan::Plan& plan, const runner::GivenResults& given,
+Result<std::map<std::string, runner::PinnedImage>> pinned_images(const plan::Plan& plan,
+                                                                 const runner::GivenResults& given,
                                                                  const RecordedRun& original);
 
 // That what the replay begins with has the bytes that `original` recorded: what its importers bring in, and of one task

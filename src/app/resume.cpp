@@ -57,7 +57,8 @@ Result<runner::PreparedImages> images_of(const std::vector<metadata::TaskRow>& t
   for (const metadata::TaskRow& task : tasks) {
     const std::optional<plan::TaskId> id = plan.find(task.path);
     const spec::ContainerSpec* container = id ? plan.component(*id).container() : nullptr;
-    if (container == nullptr || !plan.selected(*id) || given.contains(*id) || known.by_key.contains(task.image)) continue;
+    if (container == nullptr || !plan.selected(*id) || given.contains(*id) || known.by_key.contains(task.image))
+      continue;
     if (container->build_context.empty() && !container->image.is_literal()) continue;
     Result<runner::Image> image = fail(ErrorCode::not_found, "not recorded");
     if (!task.image_id.empty()) image = engine.inspect_image(task.image_id);
@@ -81,7 +82,8 @@ Result<sys::FileLock> take_over(const artifact::Root& root, const std::string& r
   auto lock = sys::try_lock(root.run_lock(run_id));
   if (!lock) return Failure(lock.error());
   if (auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
-    return fail_with_hint(ErrorCode::conflict, fmt::format("run {} is being run by {}", run_id, sys::to_string(*holder)),
+    return fail_with_hint(ErrorCode::conflict,
+                          fmt::format("run {} is being run by {}", run_id, sys::to_string(*holder)),
                           fmt::format("nothing to resume; watch it with `mlpipe logs -f {}`", run_id));
   }
   return std::move(std::get<sys::FileLock>(*lock));
@@ -136,7 +138,8 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
   if (!engine) return report_error(engine.error(), ExitCode::environment);
   Reporting reporting(command, prepared->plan, prepared->root, run_id, clock);
   auto preparing = [&reporting](std::string_view line) { reporting.preparing(line); };
-  Result<runner::PreparedImages> images = images_of(*rows, prepared->plan, *given, **engine, preparing, interruption.stop());
+  Result<runner::PreparedImages> images =
+      images_of(*rows, prepared->plan, *given, **engine, preparing, interruption.stop());
   if (!images) {
     reporting.finish();
     if (images.error().code != ErrorCode::cancelled) return report_error(images.error(), ExitCode::environment);
@@ -170,7 +173,8 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
 std::map<std::string, runner::Image> recorded_images(const std::vector<metadata::TaskRow>& tasks) {
   std::map<std::string, runner::Image> images;
   for (const metadata::TaskRow& task : tasks) {
-    if (!task.image_id.empty()) images.try_emplace(task.image, runner::Image{.id = task.image_id, .digest = task.image_digest});
+    if (!task.image_id.empty())
+      images.try_emplace(task.image, runner::Image{.id = task.image_id, .digest = task.image_digest});
   }
   return images;
 }
@@ -228,7 +232,8 @@ RunCommand command_from(const metadata::RunRow& parent, const ResumeCommand& sai
 
 std::string what_may_be_said(const metadata::RunRow& run) {
   return fmt::format(
-      "`mlpipe resume {} --retry-failed` runs what did not succeed; --from, --until, --only TASK and -p NAME=VALUE make a "
+      "`mlpipe resume {} --retry-failed` runs what did not succeed; --from, --until, --only TASK and -p NAME=VALUE "
+      "make a "
       "new run that keeps what is still valid",
       run.id);
 }
@@ -258,21 +263,23 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
 
   if (row->state == engine::RunState::running) {
     if (row->interrupted && says_what_to_run(command)) {
-      return fail_with_hint(ErrorCode::conflict,
-                            fmt::format("run {} was interrupted: it goes on as it was, without other parameters or tasks",
-                                        row->id),
-                            fmt::format("`mlpipe resume {}` first, or start a new run", row->id));
+      return fail_with_hint(
+          ErrorCode::conflict,
+          fmt::format("run {} was interrupted: it goes on as it was, without other parameters or tasks", row->id),
+          fmt::format("`mlpipe resume {}` first, or start a new run", row->id));
     }
     if (command.options.dry_run) return already_run(*row);
     return go_on(command.options, root, row->id);
   }
   if (!says_what_to_run(command)) {
     if (row->state == engine::RunState::succeeded) {
-      return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has succeeded: there is nothing to resume", row->id),
+      return fail_with_hint(ErrorCode::conflict,
+                            fmt::format("run {} has succeeded: there is nothing to resume", row->id),
                             what_may_be_said(*row));
     }
     if (row->state == engine::RunState::failed) {
-      return fail_with_hint(ErrorCode::conflict, fmt::format("run {} has failed: resuming it would only say so again", row->id),
+      return fail_with_hint(ErrorCode::conflict,
+                            fmt::format("run {} has failed: resuming it would only say so again", row->id),
                             what_may_be_said(*row));
     }
   }

@@ -27,7 +27,8 @@ Result<fs::path> absolute_root(const std::string& text, const std::string& sourc
 
 Result<fs::path> resolve_root(const std::string& said, const std::string& of_spec, const fs::path& spec_folder) {
   if (!said.empty()) return absolute_root(said, "--root", ".");
-  if (std::optional<std::string> from_environment = sys::environment("MLPIPE_ROOT"); from_environment && !from_environment->empty()) {
+  if (std::optional<std::string> from_environment = sys::environment("MLPIPE_ROOT");
+      from_environment && !from_environment->empty()) {
     return absolute_root(*from_environment, "MLPIPE_ROOT", ".");
   }
   if (!of_spec.empty()) return absolute_root(of_spec, "root: of the pipeline", spec_folder);

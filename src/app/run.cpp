@@ -68,13 +68,14 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
     if (!mended) return report_error(mended.error(), ExitCode::environment);
   }
   if (command.resume) {
-    Result<std::optional<metadata::RunRow>> interrupted = find_interrupted(*root, command.run_id, spec.name, trace_of(command));
+    Result<std::optional<metadata::RunRow>> interrupted =
+        find_interrupted(*root, command.run_id, spec.name, trace_of(command));
     if (!interrupted) return report_error(interrupted.error());
     if (*interrupted) {
       ResumeCommand going_on{.run = (*interrupted)->id, .options = command};
       going_on.options.root = root->string();
-      for (auto* said : {&going_on.options.parameters, &going_on.options.from, &going_on.options.until,
-                         &going_on.options.only}) {
+      for (auto* said :
+           {&going_on.options.parameters, &going_on.options.from, &going_on.options.until, &going_on.options.only}) {
         said->clear();  // the run knows its own
       }
       going_on.options.parameters_file.clear();
@@ -93,8 +94,9 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   if (!run_id) return report_error(run_id.error());
   Interruption interruption;
   if (command.dry_run) {
-    return dry_run({.command = command, .prepared = *prepared, .clock = clock, .stop = interruption.stop(), .run_id = *run_id},
-                   interruption, standard_console(clock));
+    return dry_run(
+        {.command = command, .prepared = *prepared, .clock = clock, .stop = interruption.stop(), .run_id = *run_id},
+        interruption, standard_console(clock));
   }
   return start_run({.command = command,
                     .spec = spec,

@@ -20,7 +20,8 @@ using metadata::RunSort;
 using metadata::RunStatus;
 
 Failure wrong(std::string_view option, const std::string& text, std::string hint) {
-  return fail_with_hint(ErrorCode::invalid_input, fmt::format("{} \"{}\" is not understood", option, printable(text)), std::move(hint));
+  return fail_with_hint(ErrorCode::invalid_input, fmt::format("{} \"{}\" is not understood", option, printable(text)),
+                        std::move(hint));
 }
 
 Result<RunStatus> status_of(const std::string& word) {

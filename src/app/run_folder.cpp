@@ -78,7 +78,8 @@ Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& r
   }
   if (problem != 0) {
     if (problem == EEXIST) {
-      return fail_with_hint(ErrorCode::conflict, fmt::format("run {} exists already in {}", run_id, root.runs().string()),
+      return fail_with_hint(ErrorCode::conflict,
+                            fmt::format("run {} exists already in {}", run_id, root.runs().string()),
                             "give this run another --run-id, or leave it out");
     }
     return fail_errno("making " + folder.string(), problem);
@@ -95,7 +96,8 @@ GitState git_state(const std::filesystem::path& folder) {
   Result<sys::CommandResult> commit = sys::run_command({"git", "rev-parse", "HEAD"}, options);
   if (!commit || !commit->ok()) return {};
   GitState state{.commit = std::string(trim(commit->out))};
-  Result<sys::CommandResult> changes = sys::run_command({"git", "status", "--porcelain", "--untracked-files=no"}, options);
+  Result<sys::CommandResult> changes =
+      sys::run_command({"git", "status", "--porcelain", "--untracked-files=no"}, options);
   state.dirty = changes && changes->ok() && !trim(changes->out).empty();
   return state;
 }

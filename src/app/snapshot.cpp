@@ -10,7 +10,9 @@ namespace {
 
 constexpr int k_version = 1;
 
-std::filesystem::path file_of(const std::filesystem::path& run_folder) { return run_folder / ".mlpipe" / "sources.json"; }
+std::filesystem::path file_of(const std::filesystem::path& run_folder) {
+  return run_folder / ".mlpipe" / "sources.json";
+}
 
 }  // namespace
 
@@ -33,12 +35,14 @@ Result<std::vector<spec::SourceFile>> kept_sources(const std::filesystem::path& 
   Result<Value> document = parse_json(*text, file.string());
   if (!document) return Failure(std::move(document).error());
   const Value* files = document->find("files");
-  if (document->integer_or("version", 0) != k_version || files == nullptr || !files->is_list() || files->as_list().empty()) {
+  if (document->integer_or("version", 0) != k_version || files == nullptr || !files->is_list() ||
+      files->as_list().empty()) {
     return fail(ErrorCode::io, "{}: not what this mlpipe writes", file.string());
   }
   std::vector<spec::SourceFile> sources;
   for (const Value& each : files->as_list()) {
-    sources.push_back({.name = each.text_or("name", ""), .text = each.text_or("text", ""), .path = each.text_or("path", "")});
+    sources.push_back(
+        {.name = each.text_or("name", ""), .text = each.text_or("text", ""), .path = each.text_or("path", "")});
   }
   return sources;
 }

@@ -27,7 +27,8 @@ ExitCode start_run(NewRun run, Interruption& interruption, const Clock& clock) {
   Result<runner::PreparedImages> images = run.images(**engine, preparing, interruption.stop());
   if (!images) {
     reporting.finish();
-    if (images.error().code == ErrorCode::cancelled) return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
+    if (images.error().code == ErrorCode::cancelled)
+      return exit_code_of_run(engine::RunState::cancelled, interruption.signal());
     return report_error(images.error(), ExitCode::environment);
   }
   Result<sys::FileLock> claimed = claim_run(run.prepared.root, run.start.id);

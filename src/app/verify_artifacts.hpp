@@ -27,11 +27,11 @@ struct VerifiedArtifact {
   std::string task;
   std::string output;
   engine::Artifact recorded;
-  std::filesystem::path path;      // where it should be; empty: not on this machine
-  std::optional<WallTime> since;   // nothing of it changed before then without being recorded
+  std::filesystem::path path;     // where it should be; empty: not on this machine
+  std::optional<WallTime> since;  // nothing of it changed before then without being recorded
 
   Finding finding = Finding::ok;
-  std::string digest;              // as found; empty when nothing could be read
+  std::string digest;  // as found; empty when nothing could be read
   std::uint64_t bytes = 0;
   std::string message;             // why it is changed or unreadable, where more is known than another digest
   std::vector<std::string> files;  // of a changed folder: what was written or left behind since; empty: not known

@@ -29,7 +29,7 @@ using metadata::TaskRow;
 struct Change {
   plan::FingerprintChange fact;
   std::string text;
-  std::string made_by;  // of an input: the task of this run that gave it
+  std::string made_by;     // of an input: the task of this run that gave it
   std::string built_from;  // of an image: the folder
   std::optional<std::uint64_t> bytes_before;
   std::optional<std::uint64_t> bytes_after;
@@ -39,11 +39,11 @@ struct Change {
 struct Explanation {
   std::string outcome;  // docs/json.md, "mlpipe why"
   std::string reason;
-  std::optional<Making> source;         // of a cached task: the attempt that made its result
-  std::vector<std::string> waits_for;   // of a waiting task
+  std::optional<Making> source;        // of a cached task: the attempt that made its result
+  std::vector<std::string> waits_for;  // of a waiting task
   std::optional<Making> compared_with;
   std::vector<Change> changes;
-  bool is_comparable = false;           // both have what they were made of on record
+  bool is_comparable = false;  // both have what they were made of on record
 };
 
 std::string file_sizes(const Change& change) {
@@ -195,15 +195,17 @@ std::string head_text(const RunRow& run, const TaskRow& task, const Explanation&
   const std::string reason = printable(found.reason);
   if (found.outcome == "cached") {
     std::string text = fmt::format("{} was not run: it has the result of run {}\n", name, task.cached_from);
-    text += found.source ? fmt::format("  made by {}\n", attempt_text(*found.source)) : "  which is no more on record\n";
+    text +=
+        found.source ? fmt::format("  made by {}\n", attempt_text(*found.source)) : "  which is no more on record\n";
     return text + (task.removed ? "  its artifacts were taken away, and nothing needed them\n" : "");
   }
   if (found.outcome == "ran" || found.outcome == "imported") {
     std::string text = fmt::format("{} {}{}\n", name, found.outcome == "ran" ? "ran" : "was imported",
                                    reason.empty() ? ": why is not on record" : ": " + reason);
     for (std::size_t i = 0; i + 1 < task.attempts.size(); ++i) {
-      text += fmt::format("  attempt {} was tried again: {}\n", task.attempts[i].number,
-                          printable(task.attempts[i].message.empty() ? task.attempts[i].state : task.attempts[i].message));
+      text +=
+          fmt::format("  attempt {} was tried again: {}\n", task.attempts[i].number,
+                      printable(task.attempts[i].message.empty() ? task.attempts[i].state : task.attempts[i].message));
     }
     return text;
   }
@@ -225,7 +227,8 @@ std::string comparison_text(const TaskRow& task, const Explanation& found) {
     text += fmt::format("    {}\n", change.text);
     if (!change.made_by.empty()) text += fmt::format("      it is the output of {}\n", printable(change.made_by));
     if (!change.built_from.empty()) {
-      text += fmt::format("      it was built anew from {}: its files changed, or the image it starts from\n", printable(change.built_from));
+      text += fmt::format("      it was built anew from {}: its files changed, or the image it starts from\n",
+                          printable(change.built_from));
     }
     if (const std::string sizes = file_sizes(change); !sizes.empty()) text += fmt::format("      {}\n", sizes);
     if (!change.first_difference.empty()) text += fmt::format("      first difference: {}\n", change.first_difference);

@@ -34,8 +34,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   std::tm tm{};
   int used = 0;
   const std::string copy(text);
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-                  &tm.tm_sec, &used) != 6) {
+  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+                  &tm.tm_min, &tm.tm_sec, &used) != 6) {
     return std::nullopt;
   }
   tm.tm_year -= 1900;
@@ -44,7 +44,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   std::chrono::milliseconds fraction{0};
   if (rest.starts_with('.')) {
     rest.remove_prefix(1);
-    for (int unit = 100; !rest.empty() && rest.front() >= '0' && rest.front() <= '9'; unit /= 10, rest.remove_prefix(1)) {
+    for (int unit = 100; !rest.empty() && rest.front() >= '0' && rest.front() <= '9';
+         unit /= 10, rest.remove_prefix(1)) {
       fraction += std::chrono::milliseconds(unit * (rest.front() - '0'));
     }
   }
@@ -64,8 +65,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
 
 std::string to_compact_time(WallTime time) {
   Split t = split_time(time, gmtime_r);
-  return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", t.tm.tm_year + 1900, t.tm.tm_mon + 1, t.tm.tm_mday, t.tm.tm_hour,
-                     t.tm.tm_min, t.tm.tm_sec);
+  return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", t.tm.tm_year + 1900, t.tm.tm_mon + 1, t.tm.tm_mday,
+                     t.tm.tm_hour, t.tm.tm_min, t.tm.tm_sec);
 }
 
 std::string to_local_clock_text(WallTime time) {

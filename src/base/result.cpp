@@ -30,8 +30,8 @@ ErrorCode error_code_of_errno(int number) {
 }
 
 Failure fail_errno(std::string_view doing, int number) {
-  return Failure(Error{error_code_of_errno(number),
-                       fmt::format("{}: {}", doing, std::generic_category().message(number)), {}});
+  return Failure(
+      Error{error_code_of_errno(number), fmt::format("{}: {}", doing, std::generic_category().message(number)), {}});
 }
 
 std::string_view to_string(ErrorCode code) {

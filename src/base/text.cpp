@@ -48,7 +48,9 @@ std::size_t sequence_length(std::string_view text) {
 
 // Length of the terminal escape sequence at the start of `text` (which starts with ESC); ECMA-48, 5.
 std::size_t escape_length(std::string_view text) {
-  auto in = [&](std::size_t at, char low, char high) { return at < text.size() && text[at] >= low && text[at] <= high; };
+  auto in = [&](std::size_t at, char low, char high) {
+    return at < text.size() && text[at] >= low && text[at] <= high;
+  };
   std::size_t end = 1;
   if (in(1, '[', '[')) {  // control sequence: parameters, intermediates, one final byte
     end = 2;
@@ -228,9 +230,9 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     std::string_view name;
     double scale;
   };
-  constexpr Unit k_units[] = {{"", 1},           {"k", 1e3},          {"K", 1e3},           {"M", 1e6},
-                              {"G", 1e9},    {"T", 1e12},   {"P", 1e15},   {"E", 1e18},   {"Ki", 0x1p10},
-                              {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60}};
+  constexpr Unit k_units[] = {{"", 1},        {"k", 1e3},     {"K", 1e3},     {"M", 1e6},     {"G", 1e9},
+                              {"T", 1e12},    {"P", 1e15},    {"E", 1e18},    {"Ki", 0x1p10}, {"Mi", 0x1p20},
+                              {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60}};
   for (const Unit& unit : k_units) {
     if (number->unit != unit.name) continue;
     double bytes = number->value * unit.scale;

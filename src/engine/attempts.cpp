@@ -54,10 +54,10 @@ void Run::Impl::start(TaskId id) {
 // It would only fail later, for want of its input.
 void Run::Impl::give_back(TaskId id) {
   effects.emplace_back(Release{id});
-  const std::uint32_t reason = add_reason(
-      fmt::format("what it reads was taken away (`keep: false`) and not made again, for its own result was there; that has "
-                  "gone since. `mlpipe resume {} --retry-failed` makes both again",
-                  options.run_id));
+  const std::uint32_t reason = add_reason(fmt::format(
+      "what it reads was taken away (`keep: false`) and not made again, for its own result was there; that has "
+      "gone since. `mlpipe resume {} --retry-failed` makes both again",
+      options.run_id));
   set(id, TaskState::failed, {.reason = reason});
 }
 

@@ -11,8 +11,8 @@ bool Run::Impl::is_cached(TaskId id) {
   Result<TaskData> inputs = inputs_of(id);
   if (!inputs) return false;  // told when it would start
   CacheAnswer answer = cache->look_up(id, *inputs);
-  const bool does = answer.kind == CacheAnswer::Kind::hit ||
-                    (answer.kind == CacheAnswer::Kind::removed && !need_of(id, answer));
+  const bool does =
+      answer.kind == CacheAnswer::Kind::hit || (answer.kind == CacheAnswer::Kind::removed && !need_of(id, answer));
   if (!does) return false;
   succeed_by(id, std::move(answer), std::move(*inputs));
   return true;

@@ -47,7 +47,8 @@ std::vector<std::string> failpoint_names() {
   }
   names.emplace_back("before_finish");
   names.emplace_back("after_finish");
-  for (std::string_view place : {"prepared", "created", "started", "ended", "collected", "half_committed", "committed"}) {
+  for (std::string_view place :
+       {"prepared", "created", "started", "ended", "collected", "half_committed", "committed"}) {
     names.push_back(fmt::format("attempt.{}", place));
   }
   return names;

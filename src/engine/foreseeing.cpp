@@ -27,7 +27,8 @@ bool reads_artifact(const plan::Plan& plan, TaskId reader, TaskId maker) {
   bool reads = false;
   plan::for_each_reference(*plan.task(reader).spec, [&](std::string_view giver, std::string_view output) {
     if (giver != plan.task(maker).path()) return;
-    reads = reads || std::ranges::find(gives.output_artifacts, output, &spec::ArtifactSpec::name) != gives.output_artifacts.end();
+    reads = reads || std::ranges::find(gives.output_artifacts, output, &spec::ArtifactSpec::name) !=
+                         gives.output_artifacts.end();
   });
   return reads;
 }

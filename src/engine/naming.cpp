@@ -28,8 +28,8 @@ std::string with_safe_characters(std::string_view text) {
 std::string container_name(std::string_view root, std::string_view run_id, std::string_view task_path, int attempt) {
   const std::string number = fmt::format("-{}", attempt);
   // The lengths in front keep ("a", "b/c") and ("a/b", "c") apart.
-  const std::string hash =
-      sha256_hex(fmt::format("{}:{}{}:{}/{}", root.size(), root, run_id.size(), run_id, task_path)).substr(0, k_hash_length);
+  const std::string hash = sha256_hex(fmt::format("{}:{}{}:{}/{}", root.size(), root, run_id.size(), run_id, task_path))
+                               .substr(0, k_hash_length);
   const std::size_t room = k_max_container_name - k_prefix.size() - 1 - 1 - hash.size() - number.size();
   // Both parts keep something to be recognised by.
   const std::size_t task_room = std::max(room / 2, room - std::min(room, run_id.size()));

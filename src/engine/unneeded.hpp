@@ -51,7 +51,7 @@ class Unneeded final {
     std::size_t wanted_by = 0;  // the step
     bool is_reader = false;     // of the artifacts of that; else that needs it
     bool begun = false;
-    std::size_t needs = 0;      // how many of them were looked at
+    std::size_t needs = 0;  // how many of them were looked at
   };
   // One proof. The first step is the maker.
   struct Walk {

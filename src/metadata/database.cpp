@@ -152,8 +152,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
   // Who may not write cannot take away the files that reading a WAL database needs. So the one that makes them may write,
   // and is told not to.
   const bool tidies_up = mode == OpenMode::traceless && may_make_log(file);
-  if (mode == OpenMode::create) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  else flags |= tidies_up ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+  if (mode == OpenMode::create)
+    flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  else
+    flags |= tidies_up ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
   const std::string uri = uri_of(file, mode == OpenMode::immutable ? "?immutable=1" : "");
   const int status = sqlite3_open_v2(uri.c_str(), &database->handle_, flags, nullptr);
   if (status != SQLITE_OK) return database->failure(status);

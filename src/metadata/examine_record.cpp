@@ -44,7 +44,8 @@ Failure judge(const Database& database, Error error) {
   const std::string_view head(bytes.data(), static_cast<std::size_t>(stream.gcount()));
   const std::string file = database.file().string();
   if (head.empty() || head.starts_with(k_magic)) return Failure(std::move(error));
-  if (was_ours(head)) return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: its beginning is lost", file), k_mend_hint);
+  if (was_ours(head))
+    return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: its beginning is lost", file), k_mend_hint);
   database.mark_foreign();
   return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is no SQLite database", file),
                         "nothing in it was changed; choose another root with --root, or move the file away and let "
@@ -58,8 +59,8 @@ RecordCondition damaged_because(const fs::path& file, std::string_view why) {
 
 // The first row of each table, so that a table whose beginning is lost is found.
 Result<> touch_tables(Database& database) {
-  for (const std::string_view table : {"runs", "arguments", "labels", "images", "tasks", "attempts", "parameters",
-                                       "artifacts", "metrics", "events"}) {
+  for (const std::string_view table :
+       {"runs", "arguments", "labels", "images", "tasks", "attempts", "parameters", "artifacts", "metrics", "events"}) {
     if (Result<std::int64_t> row = database.number(fmt::format("SELECT run FROM {} LIMIT 1", table)); !row) {
       return Failure(std::move(row).error());
     }

@@ -120,7 +120,8 @@ Result<Table> open_table(const fs::path& file) {
                     "INSERT OR REPLACE INTO files (inode, device, bytes, modified_ns, changed_ns, digest, checksum)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
   }
-  if (ready) ready = prepare(table, table.trim, "DELETE FROM files WHERE number <= (SELECT max(number) FROM files) - ?1");
+  if (ready)
+    ready = prepare(table, table.trim, "DELETE FROM files WHERE number <= (SELECT max(number) FROM files) - ?1");
   if (!ready) return Failure(ready.error());
   return table;
 }

@@ -10,26 +10,26 @@ namespace {
 
 Result<std::vector<std::string>> names_in(Database& database, std::string_view table) {
   std::vector<std::string> names;
-  Result<> read = each_row(database, fmt::format("SELECT DISTINCT name FROM {}", table), [&](const Statement& row) -> Result<> {
-    names.emplace_back(row.text(0));
-    return {};
-  });
+  Result<> read =
+      each_row(database, fmt::format("SELECT DISTINCT name FROM {}", table), [&](const Statement& row) -> Result<> {
+        names.emplace_back(row.text(0));
+        return {};
+      });
   if (!read) return Failure(std::move(read).error());
   return names;
 }
 
 Result<std::vector<std::string>> metrics_in(Database& database) {
   std::set<std::string> names;
-  Result<> read = each_row(
-      database, "SELECT DISTINCT path, artifact, name FROM metrics JOIN tasks USING (run, task)",
-      [&](const Statement& row) -> Result<> {
-        const std::string task(row.text(0));
-        const std::string output(row.text(1));
-        const std::string name(row.text(2));
-        names.insert({name, fmt::format("{}.{}", output, name), fmt::format("{}.{}", task, name),
-                      fmt::format("{}.{}.{}", task, output, name)});
-        return {};
-      });
+  Result<> read = each_row(database, "SELECT DISTINCT path, artifact, name FROM metrics JOIN tasks USING (run, task)",
+                           [&](const Statement& row) -> Result<> {
+                             const std::string task(row.text(0));
+                             const std::string output(row.text(1));
+                             const std::string name(row.text(2));
+                             names.insert({name, fmt::format("{}.{}", output, name), fmt::format("{}.{}", task, name),
+                                           fmt::format("{}.{}.{}", task, output, name)});
+                             return {};
+                           });
   if (!read) return Failure(std::move(read).error());
   return std::vector<std::string>(names.begin(), names.end());
 }

@@ -120,7 +120,8 @@ Result<OpenedForReading> open_existing(const fs::path& file, OpenMode mode) {
   if (!opened.state) return Failure(std::move(opened.state).error());
   if (*opened.state != SchemaState::absent) return opened;
   const std::string_view what = opened.database ? "it is empty" : "there is none";
-  return fail_with_hint(ErrorCode::not_found, fmt::format("record {}: {}: no run was started on this root", file.string(), what),
+  return fail_with_hint(ErrorCode::not_found,
+                        fmt::format("record {}: {}: no run was started on this root", file.string(), what),
                         "name the root with --root, or start a run with `mlpipe run`");
 }
 
@@ -140,7 +141,8 @@ Result<std::unique_ptr<Database>> open_without_trace(const fs::path& file) {
   Result<OpenedForReading> opened = open_existing(file, OpenMode::traceless);
   if (!opened) return Failure(std::move(opened).error());
   if (*opened->state == SchemaState::older) {
-    return fail_with_hint(ErrorCode::unavailable, fmt::format("record {}: it was written by an older mlpipe", file.string()),
+    return fail_with_hint(ErrorCode::unavailable,
+                          fmt::format("record {}: it was written by an older mlpipe", file.string()),
                           "`mlpipe runs`, for example, brings it up to date and keeps a copy");
   }
   return std::move(opened->database);

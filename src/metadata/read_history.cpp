@@ -21,11 +21,11 @@ milliseconds median_of(std::vector<milliseconds>& durations) {
 }
 
 // The newest runs with `condition`.
-Result<std::vector<std::int64_t>> runs_in_which(Database& database, std::string_view condition, const std::string& pipeline) {
+Result<std::vector<std::int64_t>> runs_in_which(Database& database, std::string_view condition,
+                                                const std::string& pipeline) {
   std::vector<std::int64_t> runs;
   Result<> read = each_row(
-      database,
-      fmt::format("SELECT run FROM runs WHERE pipeline = ?1 AND {} ORDER BY run DESC LIMIT ?2", condition),
+      database, fmt::format("SELECT run FROM runs WHERE pipeline = ?1 AND {} ORDER BY run DESC LIMIT ?2", condition),
       [&](const Statement& row) -> Result<> {
         runs.push_back(row.integer(0));
         return {};
@@ -87,12 +87,12 @@ namespace {
 // Adds what the attempts of one run tell that `which` selects, where nothing newer is known.
 Result<> add_newest(Database& database, const std::vector<std::int64_t>& runs, std::string_view which,
                     std::map<std::string, NewestResult>& newest) {
-  Result<Statement> statement = database.prepare(fmt::format(
-      "SELECT path, runs.id, a.fingerprint, CASE WHEN image = '' THEN (SELECT digest FROM artifacts AS o "
-      "WHERE o.run = a.run AND o.task = a.task AND o.attempt = a.attempt AND direction = 'output') END "
-      "FROM attempts AS a CROSS JOIN tasks USING (run, task) JOIN runs USING (run) "
-      "WHERE a.run = ?1 AND {} ORDER BY attempt DESC",
-      which));
+  Result<Statement> statement = database.prepare(
+      fmt::format("SELECT path, runs.id, a.fingerprint, CASE WHEN image = '' THEN (SELECT digest FROM artifacts AS o "
+                  "WHERE o.run = a.run AND o.task = a.task AND o.attempt = a.attempt AND direction = 'output') END "
+                  "FROM attempts AS a CROSS JOIN tasks USING (run, task) JOIN runs USING (run) "
+                  "WHERE a.run = ?1 AND {} ORDER BY attempt DESC",
+                  which));
   if (!statement) return Failure(std::move(statement).error());
   int idle = 0;
   for (const std::int64_t run : runs) {
@@ -116,8 +116,9 @@ Result<> add_newest(Database& database, const std::vector<std::int64_t>& runs, s
 Result<std::map<std::string, NewestResult>> read_newest_results(Database& database, const std::string& pipeline) {
   std::map<std::string, NewestResult> newest;
   // Without a fingerprint (no container) there is nothing to compare with. What did not succeed is better than nothing.
-  for (const auto& [in_which, which] : {std::pair("succeeded > 0", "a.state IN ('succeeded', 'cached') AND (a.fingerprint <> '' OR image = '')"),
-                                        std::pair("failed + cancelled > 0", "a.fingerprint <> ''")}) {
+  for (const auto& [in_which, which] :
+       {std::pair("succeeded > 0", "a.state IN ('succeeded', 'cached') AND (a.fingerprint <> '' OR image = '')"),
+        std::pair("failed + cancelled > 0", "a.fingerprint <> ''")}) {
     const Result<std::vector<std::int64_t>> runs = runs_in_which(database, in_which, pipeline);
     if (!runs) return Failure(runs.error());
     if (Result<> added = add_newest(database, *runs, which, newest); !added) return Failure(std::move(added).error());

@@ -139,8 +139,7 @@ Result<std::optional<Making>> read_earlier_making(Database& database, std::int64
       "SELECT a.run, a.task, a.attempt FROM runs AS now CROSS JOIN runs AS r CROSS JOIN tasks AS t CROSS JOIN attempts "
       "AS a WHERE now.run = ?1 AND r.pipeline = now.pipeline AND r.run < now.run AND t.run = r.run AND t.path = ?2 "
       "AND a.run = t.run AND a.task = t.task {} {} ORDER BY r.run DESC, a.attempt DESC LIMIT 1";
-  const std::string_view with_fingerprint =
-      comparable == Comparable::with_fingerprint ? "AND a.fingerprint <> ''" : "";
+  const std::string_view with_fingerprint = comparable == Comparable::with_fingerprint ? "AND a.fingerprint <> ''" : "";
   std::optional<Key> key;
   for (const std::string_view ended : {"AND a.state IN ('succeeded', 'cached')", ""}) {
     if (key) break;

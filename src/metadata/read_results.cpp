@@ -18,9 +18,8 @@ Result<ResultReader> ResultReader::prepare(Database& database) {
       {&reader.parameters_,
        "SELECT name, value FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'"},
       {&reader.artifacts_,
-       fmt::format(
-           "SELECT {} FROM artifacts WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'",
-           k_artifact_columns)},
+       fmt::format("SELECT {} FROM artifacts WHERE run = ?1 AND task = ?2 AND attempt = ?3 AND direction = 'output'",
+                   k_artifact_columns)},
   };
   for (const auto& [statement, sql] : entries) {
     Result<Statement> prepared = database.prepare(sql);

@@ -24,16 +24,15 @@ std::string select_runs() {
 
 // Gives `take` the rows of `table`, (run, name, value), of the runs with these numbers.
 template <class Take>
-Result<> read_names(Database& database, const std::vector<std::int64_t>& numbers, std::string_view table,
-                    Take&& take) {
+Result<> read_names(Database& database, const std::vector<std::int64_t>& numbers, std::string_view table, Take&& take) {
   std::unordered_map<std::int64_t, std::size_t> row_of;
   for (std::size_t row = 0; row < numbers.size(); ++row) row_of.emplace(numbers[row], row);
   const auto [first, last] = std::minmax_element(numbers.begin(), numbers.end());
   // Mostly they are neighbours. When they are few among many, looking each up is quicker than reading all between.
   constexpr std::int64_t k_sparse = 16;
   const bool sparse = *last - *first > k_sparse * static_cast<std::int64_t>(numbers.size());
-  Result<Statement> statement = database.prepare(
-      fmt::format("SELECT run, name, value FROM {} WHERE run BETWEEN ?1 AND ?2", table));
+  Result<Statement> statement =
+      database.prepare(fmt::format("SELECT run, name, value FROM {} WHERE run BETWEEN ?1 AND ?2", table));
   if (!statement) return Failure(std::move(statement).error());
   const auto read_between = [&](std::int64_t from, std::int64_t to) {
     statement->query(from, to);
@@ -71,8 +70,7 @@ Result<std::vector<RunRow>> RunReader::with_numbers(const std::vector<std::int64
   if (numbers.empty()) return std::vector<RunRow>();
   std::string list;
   for (const std::int64_t number : numbers) list += fmt::format("{}{}", list.empty() ? "" : ",", number);
-  Result<Statement> statement =
-      database_.prepare(fmt::format("{}WHERE run IN ({}) ORDER BY run", select_runs(), list));
+  Result<Statement> statement = database_.prepare(fmt::format("{}WHERE run IN ({}) ORDER BY run", select_runs(), list));
   if (!statement) return Failure(std::move(statement).error());
   Result<std::vector<RunRow>> rows = read(*statement);
   if (!rows) return rows;
@@ -221,9 +219,9 @@ Failure RunReader::no_such_run(const std::string& reference) {
   const std::optional<std::string> near = closest(reference, *all);
   std::string hint = near ? fmt::format("did you mean {}? ", *near) : "";
   hint += "`mlpipe runs` lists the runs";
-  return fail_with_hint(
-      ErrorCode::not_found,
-      fmt::format("no run \"{}\" in the record {}", printable(reference), database_.file().string()), hint);
+  return fail_with_hint(ErrorCode::not_found,
+                        fmt::format("no run \"{}\" in the record {}", printable(reference), database_.file().string()),
+                        hint);
 }
 
 Failure RunReader::no_runs() const {

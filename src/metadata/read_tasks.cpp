@@ -100,8 +100,7 @@ class Tasks final {
 
   Result<> read_artifacts() {
     return each_row(
-        database_,
-        fmt::format("SELECT task, attempt, direction, {} FROM artifacts WHERE run = ?1", k_artifact_columns),
+        database_, fmt::format("SELECT task, attempt, direction, {} FROM artifacts WHERE run = ?1", k_artifact_columns),
         [&](const Statement& statement) -> Result<> {
           const Result<engine::TaskData*> data = data_of(statement);
           if (!data) return Failure(data.error());

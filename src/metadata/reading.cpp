@@ -4,7 +4,8 @@ namespace mlpipe::metadata {
 
 Failure damaged(const Database& database, std::string_view what) {
   database.mark_damaged();
-  return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: {}", database.file().string(), what), k_mend_hint);
+  return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: {}", database.file().string(), what),
+                        k_mend_hint);
 }
 
 Result<Value> json_of(const Database& database, std::string_view text, std::string_view what) {

@@ -23,7 +23,8 @@ class SqliteRebuild final : public RecordRebuild {
   static Result<std::unique_ptr<RecordRebuild>> begin(const fs::path& file, const engine::Failpoint& failpoint) {
     if (Result<> made = sys::make_directories(file.parent_path()); !made) return Failure(std::move(made).error());
     std::unique_ptr<SqliteRebuild> rebuild(new SqliteRebuild(file, failpoint));
-    if (Result<> begun = rebuild->begin_file(); !begun) return within("making the record anew", std::move(begun).error());
+    if (Result<> begun = rebuild->begin_file(); !begun)
+      return within("making the record anew", std::move(begun).error());
     return rebuild;
   }
 
@@ -63,7 +64,8 @@ class SqliteRebuild final : public RecordRebuild {
     if (!database) return Failure(std::move(database).error());
     database_ = std::move(*database);
     // Nobody sees the file before it is synced as a whole.
-    Result<> set = database_->execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;");
+    Result<> set =
+        database_->execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;");
     if (set) set = create_schema(*database_);
     if (!set) return set;
     Result<Transaction> transaction = Transaction::begin(*database_, Transaction::Kind::write);

@@ -12,8 +12,8 @@ Result<> remove_run(const std::filesystem::path& file, const std::string& run_id
   Result<Transaction> transaction = Transaction::begin(database, Transaction::Kind::write);
   if (!transaction) return Failure(std::move(transaction).error());
   // Children first and each as one range of its table: the cascades would look up row by row.
-  for (const std::string_view table : {"events", "metrics", "artifacts", "parameters", "attempts", "tasks", "images",
-                                       "labels", "arguments", "runs"}) {
+  for (const std::string_view table :
+       {"events", "metrics", "artifacts", "parameters", "attempts", "tasks", "images", "labels", "arguments", "runs"}) {
     Result<Statement> statement =
         database.prepare(fmt::format("DELETE FROM {} WHERE run = (SELECT run FROM runs WHERE id = ?1)", table));
     if (!statement) return Failure(std::move(statement).error());
@@ -34,14 +34,14 @@ Result<std::vector<GonePayload>> gone_payloads(const std::filesystem::path& file
   Result<std::unique_ptr<Database>> database = open_for_reading(file);
   if (!database) return Failure(std::move(database).error());
   std::vector<GonePayload> found;
-  Result<> read = each_row(
-      **database,
-      "SELECT DISTINCT runs.id, path, name FROM tasks JOIN runs USING (run) JOIN artifacts USING (run, task) "
-      "WHERE removed = 1 AND direction = 'output'",
-      [&](const Statement& row) -> Result<> {
-        found.push_back({std::string(row.text(0)), std::string(row.text(1)), std::string(row.text(2))});
-        return {};
-      });
+  Result<> read =
+      each_row(**database,
+               "SELECT DISTINCT runs.id, path, name FROM tasks JOIN runs USING (run) JOIN artifacts USING (run, task) "
+               "WHERE removed = 1 AND direction = 'output'",
+               [&](const Statement& row) -> Result<> {
+                 found.push_back({std::string(row.text(0)), std::string(row.text(1)), std::string(row.text(2))});
+                 return {};
+               });
   if (!read) return Failure(std::move(read).error());
   return found;
 }

@@ -47,7 +47,8 @@ Result<fs::path> replace_record(const fs::path& database, std::string_view suffi
   for (const char* part : {"-wal", "-shm"}) {
     const fs::path from = database.string() + part;
     if (!is_there(from)) continue;
-    const fs::path to = kept.empty() ? free_name(database, fmt::format("{}{}", suffix, part)) : fs::path(kept.string() + part);
+    const fs::path to =
+        kept.empty() ? free_name(database, fmt::format("{}{}", suffix, part)) : fs::path(kept.string() + part);
     if (::rename(from.c_str(), to.c_str()) != 0) return sys::fail_file("moving aside", from, errno);
   }
   if (Result<> go_on = failpoint.pass("rebuild.log_moved"); !go_on) return Failure(std::move(go_on).error());

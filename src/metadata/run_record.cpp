@@ -155,30 +155,37 @@ class SqliteRunRecord final : public RunRecord {
     const Entry entries[] = {
         {&insert_run_,
          "INSERT INTO runs (id, pipeline, state, created, root, spec_file, spec_digest, command_line, mlpipe_version, "
-         "engine, host, git_commit, git_dirty, tasks, waiting, parent, options, experiment) VALUES (?1, ?2, 'running', ?3, "
+         "engine, host, git_commit, git_dirty, tasks, waiting, parent, options, experiment) VALUES (?1, ?2, 'running', "
+         "?3, "
          "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16) "
          "ON CONFLICT (id) DO NOTHING RETURNING run"},
         {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
         {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
         {&insert_image_, "INSERT OR REPLACE INTO images VALUES (?1, ?2, ?3, ?4)"},
         {&name_image_, "UPDATE tasks SET image = ?3 WHERE run = ?1 AND task = ?2"},
-        {&insert_task_, "INSERT INTO tasks (run, task, path, component, image, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', '')"},
+        {&insert_task_,
+         "INSERT INTO tasks (run, task, path, component, image, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', "
+         "'')"},
         {&insert_event_, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
         {&update_task_, "UPDATE tasks SET state = ?3, reason = ?4 WHERE run = ?1 AND task = ?2"},
         {&insert_attempt_,
-         "INSERT INTO attempts (run, task, attempt, container, state, started, fingerprint, why, memory) VALUES (?1, ?2, "
+         "INSERT INTO attempts (run, task, attempt, container, state, started, fingerprint, why, memory) VALUES (?1, "
+         "?2, "
          "?3, ?4, 'starting', ?5, ?6, ?7, ?8)"},
         {&take_up_attempt_,
          "UPDATE attempts SET state = 'starting', memory = ?4 WHERE run = ?1 AND task = ?2 AND attempt = ?3"},
         {&insert_cached_,
-         "INSERT INTO attempts (run, task, attempt, container, state, started, finished, fingerprint) VALUES (?1, ?2, 0, "
+         "INSERT INTO attempts (run, task, attempt, container, state, started, finished, fingerprint) VALUES (?1, ?2, "
+         "0, "
          "'', 'cached', ?3, ?4, ?5)"},
         {&insert_fingerprint_, "INSERT OR IGNORE INTO fingerprints VALUES (?1, ?2)"},
         {&update_cached_task_,
-         "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = ?2"},
+         "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = "
+         "?2"},
         {&mark_removed_, "UPDATE tasks SET removed = 1 WHERE run = ?1 AND task = ?2"},
         {&update_attempt_,
-         "UPDATE attempts SET state = ?4, running = coalesce(?5, running), stop_reason = ?6 WHERE run = ?1 AND task = ?2 "
+         "UPDATE attempts SET state = ?4, running = coalesce(?5, running), stop_reason = ?6 WHERE run = ?1 AND task = "
+         "?2 "
          "AND attempt = ?3"},
         {&end_attempt_,
          "UPDATE attempts SET state = ?4, exit_code = ?5, oom_killed = ?6, message = ?7, hint = ?8, finished = ?9 "
@@ -353,7 +360,8 @@ class SqliteRunRecord final : public RunRecord {
     switch (transition.to) {
       case TaskState::starting: {
         if (transition.taken_up) return take_up_attempt_.run(run_, task, attempt, transition.memory);
-        const std::string container = engine::container_name(root_, run_id_, plan_->task(transition.task).path(), attempt);
+        const std::string container =
+            engine::container_name(root_, run_id_, plan_->task(transition.task).path(), attempt);
         static const engine::CacheAnswer k_unasked;
         const engine::CacheAnswer& cache = transition.cache == nullptr ? k_unasked : *transition.cache;
         if (Result<> kept = keep_fingerprint(cache); !kept) return kept;
@@ -373,9 +381,15 @@ class SqliteRunRecord final : public RunRecord {
 
   Result<> write_cached(const Transition& transition, std::uint32_t task) {
     return Steps()
-        .then([&] { return insert_cached_.run(run_, task, transition.at, transition.cache->made, transition.cache->fingerprint); })
-        .then([&] { return data_.write_inputs({run_, task, 0}, *transition.inputs); })
-        .then([&] { return data_.write_outputs({run_, task, 0}, *transition.outputs); })
+        .then([&] {
+          return insert_cached_.run(run_, task, transition.at, transition.cache->made, transition.cache->fingerprint);
+        })
+        .then([&] {
+          return data_.write_inputs({run_, task, 0}, *transition.inputs);
+        })
+        .then([&] {
+          return data_.write_outputs({run_, task, 0}, *transition.outputs);
+        })
         .result();
   }
 
@@ -392,7 +406,9 @@ class SqliteRunRecord final : public RunRecord {
           return end_attempt_.run(run_, task, attempt, engine::to_string(result.end), result.exit_code,
                                   result.oom_killed, result.message, result.hint, transition.at);
         })
-        .then([&] { return data_.write_outputs({run_, task, attempt}, result.outputs); })
+        .then([&] {
+          return data_.write_outputs({run_, task, attempt}, result.outputs);
+        })
         .result();
   }
 
@@ -408,8 +424,8 @@ class SqliteRunRecord final : public RunRecord {
 
   std::unique_ptr<Database> database_;  // before the statements: they must go first
   Statement insert_run_, insert_argument_, insert_label_, insert_image_, name_image_, insert_task_, insert_event_,
-      update_task_, insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_, insert_cached_,
-      insert_fingerprint_, update_cached_task_, mark_removed_;
+      update_task_, insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_,
+      insert_cached_, insert_fingerprint_, update_cached_task_, mark_removed_;
   std::optional<ResultReader> results_;
   std::optional<Transaction> snapshot_;  // for results(), until the next commit
   DataWriter data_;

@@ -75,8 +75,8 @@ Result<SchemaState> check_schema(Database& database, std::int64_t version) {
   }
   if (*found < 1) {
     database.mark_damaged();
-    return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: schema version {} does not exist", file, *found),
-                          k_mend_hint);
+    return fail_with_hint(
+        ErrorCode::io, fmt::format("record {}: damaged: schema version {} does not exist", file, *found), k_mend_hint);
   }
   return *found < version ? SchemaState::older : SchemaState::current;
 }

@@ -19,9 +19,7 @@ class Sql final {
     values_.push_back(std::move(value));
     return fmt::format("?{}", values_.size());
   }
-  void require(const std::string& condition) {
-    where_ += (where_.empty() ? "WHERE " : " AND ") + condition;
-  }
+  void require(const std::string& condition) { where_ += (where_.empty() ? "WHERE " : " AND ") + condition; }
   const std::string& where() const { return where_; }
   const std::vector<Parameter>& values() const { return values_; }
 

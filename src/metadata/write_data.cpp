@@ -11,7 +11,7 @@ constexpr std::string_view k_metrics_type = "system.Metrics";
 
 Result<DataWriter> DataWriter::prepare(Database& database) {
   struct Entry {
-    Statement DataWriter::* statement;
+    Statement DataWriter::*statement;
     const char* sql;
   };
   static constexpr Entry k_entries[] = {
@@ -44,9 +44,9 @@ Result<> DataWriter::write(const AttemptKey& key, const engine::TaskData& data, 
     if (!added) return added;
   }
   for (const auto& [name, artifact] : data.artifacts) {
-    Result<> added =
-        insert_artifact_.run(key.run, key.task, key.attempt, direction, name, artifact.name, artifact.type, artifact.uri,
-                             artifact.digest, artifact.bytes, artifact.is_folder, to_json(artifact.metadata));
+    Result<> added = insert_artifact_.run(key.run, key.task, key.attempt, direction, name, artifact.name, artifact.type,
+                                          artifact.uri, artifact.digest, artifact.bytes, artifact.is_folder,
+                                          to_json(artifact.metadata));
     if (!added) return added;
   }
   return {};

@@ -67,13 +67,15 @@ class RunRows final {
 
   Result<> write_names() {
     for (const auto& [name, value] : recorded_.run.arguments.as_struct()) {
-      if (Result<> added = once("INSERT INTO arguments VALUES (?1, ?2, ?3)", run_, name, to_json(value)); !added) return added;
+      if (Result<> added = once("INSERT INTO arguments VALUES (?1, ?2, ?3)", run_, name, to_json(value)); !added)
+        return added;
     }
     for (const auto& [name, text] : recorded_.run.labels) {
       if (Result<> added = once("INSERT INTO labels VALUES (?1, ?2, ?3)", run_, name, text); !added) return added;
     }
     for (const RunRecord::ResolvedImage& image : recorded_.images) {
-      Result<> added = once("INSERT INTO images VALUES (?1, ?2, ?3, ?4)", run_, image.reference, image.id, image.digest);
+      Result<> added =
+          once("INSERT INTO images VALUES (?1, ?2, ?3, ?4)", run_, image.reference, image.id, image.digest);
       if (!added) return added;
     }
     return {};
@@ -83,8 +85,10 @@ class RunRows final {
     Result<Statement> insert = database_.prepare("INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     if (!insert) return Failure(std::move(insert).error());
     Result<Statement> attempt = database_.prepare(
-        "INSERT INTO attempts (run, task, attempt, container, state, exit_code, oom_killed, message, hint, started, running, "
-        "finished, fingerprint, why, stop_reason, memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+        "INSERT INTO attempts (run, task, attempt, container, state, exit_code, oom_killed, message, hint, started, "
+        "running, "
+        "finished, fingerprint, why, stop_reason, memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+        "?13, "
         "?14, ?15, ?16)");
     if (!attempt) return Failure(std::move(attempt).error());
     for (const TaskRow& task : recorded_.tasks) {
@@ -109,9 +113,9 @@ class RunRows final {
     }
     for (const AttemptRow& row : attempts) {
       const std::optional<int> exit_code = row.finished && row.number > 0 ? std::optional(row.exit_code) : std::nullopt;
-      Result<> added = insert.run(run_, number, row.number, row.container, row.state, exit_code, row.oom_killed, row.message,
-                                  row.hint, row.started.value_or(recorded_.run.created), row.running, row.finished,
-                                  row.fingerprint, row.why, row.stop_reason, row.memory);
+      Result<> added = insert.run(run_, number, row.number, row.container, row.state, exit_code, row.oom_killed,
+                                  row.message, row.hint, row.started.value_or(recorded_.run.created), row.running,
+                                  row.finished, row.fingerprint, row.why, row.stop_reason, row.memory);
       if (!added) return added;
     }
     if (attempts.empty()) return {};
@@ -131,8 +135,8 @@ class RunRows final {
         if (found == number_of_.end()) continue;
         task = found->second;
       }
-      Result<> added = insert->run(run_, event.number, event.at, task, event.attempt, event.from, event.to, event.reason,
-                                   event.retry_in);
+      Result<> added = insert->run(run_, event.number, event.at, task, event.attempt, event.from, event.to,
+                                   event.reason, event.retry_in);
       if (!added) return added;
     }
     return {};

@@ -7,7 +7,8 @@ namespace {
 
 class CompositeReporter final : public engine::Reporter {
  public:
-  explicit CompositeReporter(std::vector<std::unique_ptr<engine::Reporter>> reporters) : reporters_(std::move(reporters)) {}
+  explicit CompositeReporter(std::vector<std::unique_ptr<engine::Reporter>> reporters)
+      : reporters_(std::move(reporters)) {}
 
   void run_started(const engine::Run& run) override {
     for (auto& reporter : reporters_) reporter->run_started(run);

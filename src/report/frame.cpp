@@ -16,8 +16,8 @@ constexpr std::size_t k_narrowest_name = 8;
 constexpr std::size_t k_widest_bar = 30;
 constexpr std::size_t k_narrowest_bar = 8;
 
-Line row_start(std::string_view symbol, Style style, std::string_view name, std::string_view time, const Columns& columns,
-               Glyphs glyphs) {
+Line row_start(std::string_view symbol, Style style, std::string_view name, std::string_view time,
+               const Columns& columns, Glyphs glyphs) {
   Line line;
   line.add(style, symbol).add(" ").add(cut(name, columns.name, glyphs)).pad_to(2 + columns.name).add(" ");
   const std::size_t width = display_width(time);
@@ -83,14 +83,16 @@ std::vector<Line> live_part(const std::vector<LiveTask>& tasks, const LiveCounts
   return lines;
 }
 
-std::optional<Line> scroll_line(const Story& story, const Transition& transition, const Columns& columns, Glyphs glyphs) {
+std::optional<Line> scroll_line(const Story& story, const Transition& transition, const Columns& columns,
+                                Glyphs glyphs) {
   const Symbols& marks = symbols(glyphs);
   const TaskId id = transition.task;
   const TaskInfo task = story.task(id);
   const std::string name = printable(task.name);
   const std::string attempt = attempt_text(transition.attempt, task.attempts);
   const std::string took = story.ever_started(id) ? duration_text(story.attempt_duration(id)) : std::string();
-  const std::string what = transition.result != nullptr ? what_happened(*transition.result) : printable(transition.reason);
+  const std::string what =
+      transition.result != nullptr ? what_happened(*transition.result) : printable(transition.reason);
   switch (transition.to) {
     case TaskState::succeeded: {
       if (transition.cached()) {
@@ -117,7 +119,8 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
       const bool skipped = transition.to == TaskState::skipped;
       const std::string_view word = skipped ? "skipped" : "cancelled";
       Line line = row_start(skipped ? marks.skipped : marks.cancelled, Style::warning, name, took, columns, glyphs);
-      if (transition.reason.starts_with(word)) return line.add("  ").add(printable(transition.reason));  // "cancelled by ..."
+      if (transition.reason.starts_with(word))
+        return line.add("  ").add(printable(transition.reason));  // "cancelled by ..."
       line.add("  ").add(word);
       // A task that was stopped with its run says no more than the run does.
       if (!transition.reason.empty()) line.add(Style::dim, fmt::format(": {}", printable(transition.reason)));

@@ -114,15 +114,17 @@ class GithubScribe final : public Scribe {
     if (!task.file.empty() && task.line > 0) {
       place = fmt::format(",file={},line={}", command_property(printable(task.file)), task.line);
     }
-    writer_.write(fmt::format("::error title={}{}::{}\n", command_property(fmt::format("task {} failed", printable(task.name))),
-                              place, command_data(text)));
+    writer_.write(fmt::format("::error title={}{}::{}\n",
+                              command_property(fmt::format("task {} failed", printable(task.name))), place,
+                              command_data(text)));
   }
 
   // What a task printed must not be taken for a workflow command.
   void write_group(const FailureStory& failure) {
     if (failure.log.empty()) return;
-    std::string text = fmt::format("::group::{}\n::stop-commands::{}\n",
-                                   command_data(fmt::format("{}: the end of its log", failure.name)), github_.stop_token);
+    std::string text =
+        fmt::format("::group::{}\n::stop-commands::{}\n",
+                    command_data(fmt::format("{}: the end of its log", failure.name)), github_.stop_token);
     for (const std::string& line : failure.tail.lines) text += line + "\n";
     text += fmt::format("::{}::\n", github_.stop_token);
     if (!failure.tail.whole) text += fmt::format("all of it: {}\n", failure.command);
@@ -148,9 +150,9 @@ class GithubScribe final : public Scribe {
     const Ending* ending = story.ending(id);
     std::string note;
     if (ending != nullptr) note = ending->attempt > 0 ? what_happened(ending->result) : ending->reason;
-    text += fmt::format("| {} | {} | {} | {} | {} |\n", table_cell(story.task(id).name), table_cell(to_string(story.state(id))),
-                        story.ever_started(id) ? duration_text(story.task_duration(id)) : "", story.attempt(id),
-                        table_cell(note));
+    text += fmt::format(
+        "| {} | {} | {} | {} | {} |\n", table_cell(story.task(id).name), table_cell(to_string(story.state(id))),
+        story.ever_started(id) ? duration_text(story.task_duration(id)) : "", story.attempt(id), table_cell(note));
   }
 
   ReportOptions options_;

@@ -13,8 +13,8 @@ using engine::Transition;
 constexpr int k_format = 1;
 
 Value artifact_json(const engine::Artifact& artifact) {
-  return Value::Struct{{"type", artifact.type},     {"uri", artifact.uri},   {"digest", artifact.digest},
-                       {"bytes", artifact.bytes},   {"folder", artifact.is_folder}, {"metadata", artifact.metadata}};
+  return Value::Struct{{"type", artifact.type},   {"uri", artifact.uri},          {"digest", artifact.digest},
+                       {"bytes", artifact.bytes}, {"folder", artifact.is_folder}, {"metadata", artifact.metadata}};
 }
 
 Value outputs_json(const engine::TaskData& data) {
@@ -27,8 +27,7 @@ Value outputs_json(const engine::TaskData& data) {
 
 class JsonScribe final : public Scribe {
  public:
-  explicit JsonScribe(ReportOptions options)
-      : options_(std::move(options)), writer_(options_.output, options_.clock) {}
+  explicit JsonScribe(ReportOptions options) : options_(std::move(options)), writer_(options_.output, options_.clock) {}
 
   void started(const Story& story) override {
     const RunFacts& facts = story.facts();
@@ -87,16 +86,15 @@ class JsonScribe final : public Scribe {
 
   void noticed(const Story& story, std::string_view text) override { write(story, "notice", {{"text", text}}); }
 
-  std::optional<MonotonicTime> next_refresh(const Story&) const override {
-    return writer_.next_refresh();
-  }
+  std::optional<MonotonicTime> next_refresh(const Story&) const override { return writer_.next_refresh(); }
   void refresh(const Story&, MonotonicTime now) override { writer_.refresh(now); }
 
   void finished(const Story& story) override {
     Value::Struct counts;
     for (std::size_t i = 0; i < engine::k_task_states; ++i) {
       const auto state = static_cast<TaskState>(i);
-      if (story.count(state) > 0) counts[std::string(to_string(state))] = static_cast<std::uint64_t>(story.count(state));
+      if (story.count(state) > 0)
+        counts[std::string(to_string(state))] = static_cast<std::uint64_t>(story.count(state));
     }
     Value::Struct event{{"state", to_string(story.run_state())},
                         {"duration_ms", static_cast<std::int64_t>(story.elapsed().count())},

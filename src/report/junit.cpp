@@ -50,11 +50,13 @@ class JunitScribe final : public Scribe {
     started.resize(sizeof("2026-02-03T04:05:06") - 1);  // the schema knows neither fractions nor zones
     std::string text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
     text += fmt::format("<testsuites name=\"{}\" {} time=\"{}\">\n", pipeline, totals, time);
-    text += fmt::format("  <testsuite name=\"{}\" {} skipped=\"{}\" time=\"{}\" timestamp=\"{}\">\n", pipeline, totals, skipped,
-                        time, started);
-    text += fmt::format("    <properties>\n      <property name=\"run\" value=\"{}\"/>\n", xml_attribute(story.facts().run_id));
+    text += fmt::format("  <testsuite name=\"{}\" {} skipped=\"{}\" time=\"{}\" timestamp=\"{}\">\n", pipeline, totals,
+                        skipped, time, started);
+    text += fmt::format("    <properties>\n      <property name=\"run\" value=\"{}\"/>\n",
+                        xml_attribute(story.facts().run_id));
     text += fmt::format("      <property name=\"state\" value=\"{}\"/>\n", to_string(story.run_state()));
-    text += fmt::format("      <property name=\"root\" value=\"{}\"/>\n    </properties>\n", xml_attribute(story.facts().root));
+    text += fmt::format("      <property name=\"root\" value=\"{}\"/>\n    </properties>\n",
+                        xml_attribute(story.facts().root));
     return text + cases + "  </testsuite>\n</testsuites>\n";
   }
 
@@ -73,10 +75,12 @@ class JunitScribe final : public Scribe {
     const Ending* ending = story.ending(id);
     const std::string reason = ending == nullptr ? std::string() : ending->reason;
     if (state == TaskState::skipped || (state == TaskState::cancelled && !story.ever_started(id))) {
-      return fmt::format("      <skipped message=\"{}\"/>\n", xml_attribute(reason.empty() ? to_string(state) : reason));
+      return fmt::format("      <skipped message=\"{}\"/>\n",
+                         xml_attribute(reason.empty() ? to_string(state) : reason));
     }
     if (ending == nullptr) {
-      return fmt::format("      <error type=\"{}\" message=\"the run ended before the task did\"/>\n", to_string(state));
+      return fmt::format("      <error type=\"{}\" message=\"the run ended before the task did\"/>\n",
+                         to_string(state));
     }
     if (ending->attempt == 0) {
       return fmt::format("      <failure type=\"{}\" message=\"{}\"/>\n", to_string(state),
@@ -107,6 +111,8 @@ class JunitScribe final : public Scribe {
 
 }  // namespace
 
-std::unique_ptr<Scribe> make_junit_scribe(JunitOptions options) { return std::make_unique<JunitScribe>(std::move(options)); }
+std::unique_ptr<Scribe> make_junit_scribe(JunitOptions options) {
+  return std::make_unique<JunitScribe>(std::move(options));
+}
 
 }  // namespace mlpipe::report

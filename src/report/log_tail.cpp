@@ -27,15 +27,15 @@ struct End {
 // The last `most` bytes of a regular file.
 std::optional<End> read_end(const std::filesystem::path& path, std::size_t most) {
   const sys::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status{};
+  struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
   const auto size = static_cast<std::uintmax_t>(status.st_size);
   End end{.bytes = std::string(std::min<std::uintmax_t>(size, most), '\0'), .whole = size <= most, .size = size};
   const auto offset = static_cast<off_t>(size - end.bytes.size());
   std::size_t done = 0;
   while (done < end.bytes.size()) {
-    const ssize_t count = ::pread(file.get(), end.bytes.data() + done, end.bytes.size() - done,
-                                  offset + static_cast<off_t>(done));
+    const ssize_t count =
+        ::pread(file.get(), end.bytes.data() + done, end.bytes.size() - done, offset + static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
@@ -75,7 +75,8 @@ LogTail tail_of(std::string_view bytes, bool whole, std::size_t max_lines) {
     text += printable(last_seen(line));
     tail.lines.push_back(shorten(text, k_most_columns));
     bytes = first_of_bytes ? std::string_view{} : bytes.substr(0, at);
-    if (!first_of_bytes && bytes.empty() && tail.lines.size() < max_lines) tail.lines.emplace_back();  // an empty first line
+    if (!first_of_bytes && bytes.empty() && tail.lines.size() < max_lines)
+      tail.lines.emplace_back();  // an empty first line
   }
   if (!bytes.empty()) tail.whole = false;
   std::reverse(tail.lines.begin(), tail.lines.end());

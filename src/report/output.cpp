@@ -21,7 +21,7 @@ enum class Way { plain, non_blocking, socket, in_pieces };
 class FdSink final : public Sink {
  public:
   explicit FdSink(int fd) : fd_(fd) {
-    struct stat status{};
+    struct stat status {};
     if (::fstat(fd, &status) != 0 || S_ISREG(status.st_mode)) return;
     if (S_ISSOCK(status.st_mode)) {
       way_ = Way::socket;
@@ -29,7 +29,8 @@ class FdSink final : public Sink {
     }
     // O_NONBLOCK belongs to the open file, which a shell and other programs share with us; so open the terminal or pipe
     // once more, for a flag of our own.
-    own_ = sys::Fd(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    own_ =
+        sys::Fd(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (own_) {
       fd_ = own_.get();
       way_ = Way::non_blocking;

@@ -48,9 +48,7 @@ class PlainScribe final : public Scribe {
 
   void noticed(const Story&, std::string_view text) override { line(printable(text)); }
 
-  std::optional<MonotonicTime> next_refresh(const Story&) const override {
-    return writer_.next_refresh();
-  }
+  std::optional<MonotonicTime> next_refresh(const Story&) const override { return writer_.next_refresh(); }
   void refresh(const Story&, MonotonicTime now) override { writer_.refresh(now); }
 
   void finished(const Story& story) override {
@@ -74,11 +72,11 @@ class PlainScribe final : public Scribe {
       case TaskState::running:
         if (transition.already.count() == 0) return "started" + in_brackets;
         return fmt::format("picked up, runs for {}{}", duration_text(transition.already), in_brackets);
-      case TaskState::stopping: return transition.reason.empty() ? "stopping" : "stopping: " + printable(transition.reason);
+      case TaskState::stopping:
+        return transition.reason.empty() ? "stopping" : "stopping: " + printable(transition.reason);
       case TaskState::retry_wait:
         return fmt::format("{} {}; next attempt {}{}", attempt.empty() ? "attempt" : attempt,
-                           failure_text(story, transition, ""),
-                           retry_text(transition.retry_in), log_text(transition));
+                           failure_text(story, transition, ""), retry_text(transition.retry_in), log_text(transition));
       case TaskState::succeeded: {
         if (transition.cached()) return cached_text(*transition.cache);
         const std::string metrics = transition.result == nullptr ? "" : metrics_text(transition.result->outputs);
@@ -103,7 +101,8 @@ class PlainScribe final : public Scribe {
     if (transition.result == nullptr) {
       return failed_text("", attempt, transition.reason.empty() ? "no reason given" : printable(transition.reason));
     }
-    return failed_text(duration_text(story.attempt_duration(transition.task)), attempt, what_happened(*transition.result));
+    return failed_text(duration_text(story.attempt_duration(transition.task)), attempt,
+                       what_happened(*transition.result));
   }
 
   // Told of again at the end, with its log.
@@ -130,7 +129,8 @@ class PlainScribe final : public Scribe {
 
   void write_failures(const Story& story) {
     for (const FailureStory& failure : failure_stories(story, options_, k_most_blocks)) {
-      std::string block = fmt::format("\n{} {}\n", failure.name, failed_text(failure.took, failure.attempt, failure.what));
+      std::string block =
+          fmt::format("\n{} {}\n", failure.name, failed_text(failure.took, failure.attempt, failure.what));
       if (!failure.hint.empty()) block += fmt::format("  hint: {}\n", failure.hint);
       if (!failure.place.empty()) block += fmt::format("  task: {}\n", failure.place);
       if (!failure.log.empty()) block += fmt::format("  log:  {}\n", failure.log);

@@ -16,8 +16,11 @@ RunFacts facts_of(const engine::Run& run) {
           .task =
               [&plan](TaskId id) {
                 const spec::TaskSpec& task = *plan.task(id).spec;
-                TaskInfo info{.name = task.name, .attempts = task.settings->retry.limit + 1, .file = {},
-                              .line = task.where.line, .column = task.where.column};
+                TaskInfo info{.name = task.name,
+                              .attempts = task.settings->retry.limit + 1,
+                              .file = {},
+                              .line = task.where.line,
+                              .column = task.where.column};
                 if (task.where.file < plan.spec().sources.size()) info.file = plan.spec().sources[task.where.file].name;
                 return info;
               },
@@ -41,7 +44,9 @@ class ScribeReporter final : public engine::Reporter {
     story_.apply(transition);
     scribe_->changed(story_, transition);
   }
-  void progress(const engine::Run&, const engine::Progress& progress) override { scribe_->progressed(story_, progress); }
+  void progress(const engine::Run&, const engine::Progress& progress) override {
+    scribe_->progressed(story_, progress);
+  }
   void notice(const engine::Run&, std::string_view text) override { scribe_->noticed(story_, text); }
   std::optional<MonotonicTime> next_refresh() const override { return scribe_->next_refresh(story_); }
   void refresh(const engine::Run&, MonotonicTime now) override { scribe_->refresh(story_, now); }

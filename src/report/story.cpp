@@ -5,7 +5,9 @@
 namespace mlpipe::report {
 namespace {
 
-milliseconds between(MonotonicTime from, MonotonicTime to) { return std::chrono::duration_cast<milliseconds>(to - from); }
+milliseconds between(MonotonicTime from, MonotonicTime to) {
+  return std::chrono::duration_cast<milliseconds>(to - from);
+}
 
 bool has_ending(TaskState state) {
   return state == TaskState::failed || state == TaskState::skipped || state == TaskState::cancelled;
@@ -57,8 +59,12 @@ void Story::apply(const engine::Transition& transition) {
     ending.attempt = transition.attempt;
     ending.duration = attempt_duration(id);
     const engine::AttemptResult& result = *transition.result;
-    ending.result = {.end = result.end, .exit_code = result.exit_code, .message = result.message, .hint = result.hint,
-                     .outputs = {}, .oom_killed = result.oom_killed};
+    ending.result = {.end = result.end,
+                     .exit_code = result.exit_code,
+                     .message = result.message,
+                     .hint = result.hint,
+                     .outputs = {},
+                     .oom_killed = result.oom_killed};
   } else if (transition.to == TaskState::succeeded) {
     endings_.erase(id);
   }
@@ -85,7 +91,8 @@ void Story::finish(engine::RunState state, int interrupt_signal, std::string int
 }
 
 std::size_t Story::finished_tasks() const {
-  return count(TaskState::succeeded) + count(TaskState::failed) + count(TaskState::skipped) + count(TaskState::cancelled);
+  return count(TaskState::succeeded) + count(TaskState::failed) + count(TaskState::skipped) +
+         count(TaskState::cancelled);
 }
 
 std::size_t Story::active_tasks() const {

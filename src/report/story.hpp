@@ -22,8 +22,8 @@ using std::chrono::milliseconds;
 // What a report needs to know of a task before it starts. The views live as long as the run.
 struct TaskInfo {
   std::string_view name;
-  int attempts = 1;        // that its retry policy allows
-  std::string_view file;   // where it is written; empty: unknown
+  int attempts = 1;       // that its retry policy allows
+  std::string_view file;  // where it is written; empty: unknown
   std::uint32_t line = 0;
   std::uint32_t column = 0;
 };
@@ -66,8 +66,9 @@ class Story final {
   std::size_t size() const { return tasks_.size(); }
   std::size_t count(TaskState state) const { return counts_[static_cast<std::size_t>(state)]; }
   std::size_t finished_tasks() const;
-  std::size_t cached_tasks() const { return cached_; }      // that succeeded by an earlier run's result
-  std::size_t already_done() const { return already_done_; }  // tasks that had ended when the report began: a resumed run
+  std::size_t cached_tasks() const { return cached_; }  // that succeeded by an earlier run's result
+  // tasks that had ended when the report began: a resumed run
+  std::size_t already_done() const { return already_done_; }
   std::size_t active_tasks() const;
 
   // Tasks with an attempt under way, and those that wait for their next one; in the order they came to that.

@@ -21,7 +21,8 @@ bool contains(const CodePointRange (&ranges)[N], char32_t c) {
 }
 
 std::size_t width_of(char32_t code) {
-  constexpr char32_t k_emoji_selector = 0xFE0F;  // makes the character before it an emoji, two columns on many terminals
+  constexpr char32_t k_emoji_selector =
+      0xFE0F;  // makes the character before it an emoji, two columns on many terminals
   if (code < 0x300) return 1;
   if (code == k_emoji_selector) return 1;
   if (contains(k_zero_width, code)) return 0;
@@ -90,9 +91,7 @@ Line& Line::add(Style style, std::string_view text) {
   return *this;
 }
 
-Line& Line::pad_to(std::size_t column) {
-  return width_ < column ? add(std::string(column - width_, ' ')) : *this;
-}
+Line& Line::pad_to(std::size_t column) { return width_ < column ? add(std::string(column - width_, ' ')) : *this; }
 
 Line& Line::append(const Line& other) {
   spans_.insert(spans_.end(), other.spans_.begin(), other.spans_.end());
@@ -139,7 +138,8 @@ void add_bar(Line& line, std::size_t columns, std::size_t done, std::size_t fail
 }
 
 const Symbols& symbols(Glyphs glyphs) {
-  static const Symbols k_unicode{"✓", "✗", "↷", "■", "↻", "·", " · ", "…", {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}};
+  static const Symbols k_unicode{
+      "✓", "✗", "↷", "■", "↻", "·", " · ", "…", {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}};
   static const Symbols k_ascii{"+", "x", ">", "#", "^", ".", ", ", "...", {"|", "/", "-", "\\"}};
   return glyphs == Glyphs::unicode ? k_unicode : k_ascii;
 }

@@ -38,8 +38,11 @@ class TerminalScribe final : public Scribe {
       longest_name_ = std::max(longest_name_, display_width(printable(story.task(static_cast<TaskId>(i)).name)));
     }
     const RunFacts& facts = story.facts();
-    scroll(Line().add("run ").add(Style::bold, printable(facts.run_id)).add(Style::dim, fmt::format(
-        "  {} {}, at most {} at once", facts.tasks, facts.tasks == 1 ? "task" : "tasks", facts.max_parallel)));
+    scroll(Line()
+               .add("run ")
+               .add(Style::bold, printable(facts.run_id))
+               .add(Style::dim, fmt::format("  {} {}, at most {} at once", facts.tasks,
+                                            facts.tasks == 1 ? "task" : "tasks", facts.max_parallel)));
     last_frame_ = options_.clock.now() - k_idle;
     refresh(story, options_.clock.now());
   }
@@ -74,8 +77,8 @@ class TerminalScribe final : public Scribe {
     const sys::TerminalSize size = terminal_.size();
     const auto usable = static_cast<std::size_t>(std::max(size.columns - 1, 1));
     const auto rows = static_cast<std::size_t>(std::max(size.rows - 1, 1));
-    const std::vector<Line> live = live_part(live_tasks(story, now, rows), counts(story), columns_for(longest_name_, usable),
-                                             usable, rows, terminal_.glyphs);
+    const std::vector<Line> live = live_part(live_tasks(story, now, rows), counts(story),
+                                             columns_for(longest_name_, usable), usable, rows, terminal_.glyphs);
     screen_.draw(take_scrolled(), live, size.columns);
     changed_ = false;
   }
@@ -137,8 +140,12 @@ class TerminalScribe final : public Scribe {
       }
       const TaskInfo task = story.task(id);
       const int attempt = story.attempt(id);
-      LiveTask row{.symbol = spinner(now), .style = Style::busy, .name = printable(task.name),
-                   .time = elapsed_text(story.attempt_duration(id)), .note = {}, .detail = {}};
+      LiveTask row{.symbol = spinner(now),
+                   .style = Style::busy,
+                   .name = printable(task.name),
+                   .time = elapsed_text(story.attempt_duration(id)),
+                   .note = {},
+                   .detail = {}};
       if (attempt > 1) row.note = attempt_text(attempt, task.attempts);
       if (story.state(id) == TaskState::stopping) row.note = "stopping";
       if (options_.log_path) row.detail = last_lines_.of({id, attempt}, options_.log_path({id, attempt}));
@@ -147,8 +154,12 @@ class TerminalScribe final : public Scribe {
     }
     for (TaskId id : story.retrying()) {
       const auto left = std::chrono::duration_cast<milliseconds>(story.next_attempt(id) - now) + milliseconds{999};
-      tasks.push_back({.symbol = marks_.retry, .style = Style::warning, .name = printable(story.task(id).name), .time = {},
-                       .note = fmt::format("again in {}", elapsed_text(left)), .detail = {}});
+      tasks.push_back({.symbol = marks_.retry,
+                       .style = Style::warning,
+                       .name = printable(story.task(id).name),
+                       .time = {},
+                       .note = fmt::format("again in {}", elapsed_text(left)),
+                       .detail = {}});
     }
     return tasks;
   }
@@ -160,14 +171,21 @@ class TerminalScribe final : public Scribe {
     if (!under_way && story.started()) return;
     for (const auto& [subject, state] : progress_) {
       if (tasks.size() == k_most_progress) break;
-      tasks.push_back({.symbol = spinner(now), .style = Style::busy, .name = {}, .time = {}, .note = {},
+      tasks.push_back({.symbol = spinner(now),
+                       .style = Style::busy,
+                       .name = {},
+                       .time = {},
+                       .note = {},
                        .detail = fmt::format("{}: {}", printable(subject), printable(state.text))});
     }
   }
 
   static LiveCounts counts(const Story& story) {
-    return {.total = story.size(), .ended = story.finished_tasks(), .failed = story.count(TaskState::failed),
-            .running = story.active_tasks(), .elapsed = elapsed_text(story.elapsed())};
+    return {.total = story.size(),
+            .ended = story.finished_tasks(),
+            .failed = story.count(TaskState::failed),
+            .running = story.active_tasks(),
+            .elapsed = elapsed_text(story.elapsed())};
   }
 
   void add_failures(const Story& story, std::vector<Line>& last) const {

@@ -53,7 +53,8 @@ std::string retry_text(std::optional<milliseconds> delay) {
 }
 
 std::string cached_text(const engine::CacheAnswer& answer) {
-  return fmt::format("cached from {}{}", answer.from_run, answer.removed ? ", without artifacts: nothing needs them" : "");
+  return fmt::format("cached from {}{}", answer.from_run,
+                     answer.removed ? ", without artifacts: nothing needs them" : "");
 }
 
 std::string failed_text(std::string_view took, std::string_view attempt, std::string_view what) {
@@ -166,7 +167,8 @@ std::vector<FailureStory> failure_stories(const Story& story, const ReportOption
       failure.what = printable(ending->reason);
     } else {
       failure.took = duration_text(ending->duration);
-      const std::filesystem::path log = options.log_path ? options.log_path({id, ending->attempt}) : std::filesystem::path();
+      const std::filesystem::path log =
+          options.log_path ? options.log_path({id, ending->attempt}) : std::filesystem::path();
       if (!log.empty()) {
         failure.tail = read_log_tail(log);
         const std::string words[] = {story.facts().run_id, std::string(task.name)};

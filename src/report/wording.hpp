@@ -41,14 +41,14 @@ std::string suggested_command(std::string_view command, std::span<const std::str
 // A failed task, told so that the next step is clear.
 struct FailureStory {
   std::string name;
-  std::string what;      // "exit code 3"
-  std::string took;      // "1.2 s"; "" when it never started
-  std::string attempt;   // "attempt 4 of 4"
+  std::string what;     // "exit code 3"
+  std::string took;     // "1.2 s"; "" when it never started
+  std::string attempt;  // "attempt 4 of 4"
   std::string hint;
   std::string place;
-  std::string log;       // its path; "" when there is none
+  std::string log;  // its path; "" when there is none
   LogTail tail;
-  std::string command;   // that shows the whole log; "" when such a task writes none
+  std::string command;  // that shows the whole log; "" when such a task writes none
 };
 
 // At most `most` of the failed tasks, in the order they failed.

@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 // An image's own user is any uid: what it must write to is open to all while the attempt runs.
 Result<> open_to_all(const fs::path& folder) {
-  if (::chmod(folder.c_str(), 0777) != 0) return fail_errno("opening " + folder.string() + " to the image's user", errno);
+  if (::chmod(folder.c_str(), 0777) != 0)
+    return fail_errno("opening " + folder.string() + " to the image's user", errno);
   return {};
 }
 
@@ -34,8 +35,8 @@ AttemptFiles locate_files(const RunContext& run, std::string_view task_path, int
           .host_paths = !engine.mounts};
 }
 
-Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine,
-                                   const spec::Interface& interface, spec::UserMode user) {
+Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_path, int attempt,
+                                   const EngineInfo& engine, const spec::Interface& interface, spec::UserMode user) {
   AttemptFiles files = locate_files(run, task_path, attempt, engine);
   fs::path folder = files.tree.attempt(attempt);
   // A folder of that number can only be what an interrupted start left behind: nothing of it was ever recorded as done.

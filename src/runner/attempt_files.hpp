@@ -22,10 +22,10 @@ struct AttemptFiles {
   std::filesystem::path visible;  // container: what `work` is called there
   std::filesystem::path inputs;   // host: values of parameters wanted as files
   std::filesystem::path visible_inputs;
-  std::filesystem::path script;   // host
+  std::filesystem::path script;  // host
   std::filesystem::path visible_script;
-  std::filesystem::path home;     // container: a writable HOME
-  bool host_paths = false;        // the engine has no mounts
+  std::filesystem::path home;  // container: a writable HOME
+  bool host_paths = false;     // the engine has no mounts
 
   std::filesystem::path visible_output(const spec::ArtifactSpec& output) const {
     return visible / output.name / output.file_name;
@@ -39,7 +39,7 @@ struct AttemptFiles {
 AttemptFiles locate_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine);
 
 // Makes a fresh attempt folder with everything a container needs to write its outputs.
-Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_path, int attempt, const EngineInfo& engine,
-                                   const spec::Interface& interface, spec::UserMode user);
+Result<AttemptFiles> prepare_files(const RunContext& run, std::string_view task_path, int attempt,
+                                   const EngineInfo& engine, const spec::Interface& interface, spec::UserMode user);
 
 }  // namespace mlpipe::runner

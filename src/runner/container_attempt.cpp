@@ -96,7 +96,8 @@ AttemptResult ContainerAttempt::run_to_result() {
   if (!log) return infrastructure(log.error());
   FileLogSink sink(**log);
   if (Result<> passed = tools_.run.failpoint.pass("attempt.prepared"); !passed) return infrastructure(passed.error());
-  if (Result<> created = create_container(*config); !created) return classify_error(created.error(), stop_reason(stop_));
+  if (Result<> created = create_container(*config); !created)
+    return classify_error(created.error(), stop_reason(stop_));
   if (Result<> passed = tools_.run.failpoint.pass("attempt.created"); !passed) return infrastructure(passed.error());
   Result<> followed = start_and_follow(*config, sink);
   if (!followed && followed.error().code != ErrorCode::unavailable) {
@@ -215,7 +216,8 @@ Result<ContainerState> ContainerAttempt::find_container() {
 AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult result) {
   tell_unstartable(files, result);
   if (job_.settings->user == spec::UserMode::image && !files.host_paths) {
-    if (Result<> handed = hand_back(files.work, tools_.run, tools_.engine); !handed && result.end == AttemptEnd::succeeded) {
+    if (Result<> handed = hand_back(files.work, tools_.run, tools_.engine);
+        !handed && result.end == AttemptEnd::succeeded) {
       return infrastructure(handed.error());
     }
   }

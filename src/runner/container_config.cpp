@@ -46,8 +46,8 @@ std::vector<std::string> interpreter_of(std::string_view script) {
 }
 
 // Parameters whose value the component wants in a file ({inputPath: a parameter}).
-Result<> write_parameter_files(const spec::Interface& interface, const Placeholders& placeholders, const AttemptFiles& files,
-                               const std::vector<spec::Reference>& references) {
+Result<> write_parameter_files(const spec::Interface& interface, const Placeholders& placeholders,
+                               const AttemptFiles& files, const std::vector<spec::Reference>& references) {
   for (const spec::Reference& reference : references) {
     bool wants_file = reference.path.size() == 3 && reference.path[0] == "inputs" && reference.path[2] == "path" &&
                       interface.input_parameter(reference.path[1]) != nullptr;
@@ -104,8 +104,8 @@ fs::path secret_target(const SecretFiles::Secret& secret, const AttemptFiles& fi
   return files.host_paths ? secret.file : fs::path("/mlpipe/secrets") / secret.name;
 }
 
-Result<> set_environment(ContainerConfig& config, const AttemptJob& job, const AttemptTools& tools, const AttemptFiles& files,
-                         const Placeholders& placeholders, const SecretFiles& secrets) {
+Result<> set_environment(ContainerConfig& config, const AttemptJob& job, const AttemptTools& tools,
+                         const AttemptFiles& files, const Placeholders& placeholders, const SecretFiles& secrets) {
   const spec::Interface& interface = job.component->interface;
   std::map<std::string, std::string> env;
   env["HOME"] = files.home.string();
@@ -154,8 +154,8 @@ Result<> check_word_lengths(const ContainerConfig& config) {
     for (const std::string& word : words) {
       if (word.size() + 1 <= k_max_word_bytes) continue;
       return fail_with_hint(ErrorCode::invalid_input,
-                            fmt::format("{} is {} long, and Linux takes no word over 128 KiB: {}", what, bytes_text(word.size()),
-                                        printable(shorten(word, 40))),
+                            fmt::format("{} is {} long, and Linux takes no word over 128 KiB: {}", what,
+                                        bytes_text(word.size()), printable(shorten(word, 40))),
                             "give the value as a file instead: ${{ inputs.<name>.path }}");
     }
     return {};
@@ -210,9 +210,10 @@ Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, spe
     } else {
       std::optional<std::string> value = sys::environment(spec.from_env);
       if (!value) {
-        return fail_with_hint(ErrorCode::not_found,
-                              fmt::format("secret \"{}\": the environment variable {} is not set", spec.name, spec.from_env),
-                              fmt::format("set {} where mlpipe runs", spec.from_env));
+        return fail_with_hint(
+            ErrorCode::not_found,
+            fmt::format("secret \"{}\": the environment variable {} is not set", spec.name, spec.from_env),
+            fmt::format("set {} where mlpipe runs", spec.from_env));
       }
       secret.value = std::move(*value);
     }
@@ -234,9 +235,9 @@ Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, spe
   return read;
 }
 
-Result<ContainerConfig> make_container_config(const AttemptJob& job, const AttemptTools& tools, const AttemptFiles& files,
-                                              const Placeholders& placeholders, const SecretFiles& secrets,
-                                              const Image& image) {
+Result<ContainerConfig> make_container_config(const AttemptJob& job, const AttemptTools& tools,
+                                              const AttemptFiles& files, const Placeholders& placeholders,
+                                              const SecretFiles& secrets, const Image& image) {
   const spec::TaskSettings& settings = *job.settings;
   const EngineInfo& engine = tools.engine.info();
   ContainerConfig config;
@@ -250,7 +251,8 @@ Result<ContainerConfig> make_container_config(const AttemptJob& job, const Attem
                                                  references_of(*job.component->container(), settings));
   if (!files_written) return Failure(files_written.error());
   if (Result<> set = set_command(config, job, files, placeholders); !set) return Failure(set.error());
-  if (Result<> set = set_environment(config, job, tools, files, placeholders, secrets); !set) return Failure(set.error());
+  if (Result<> set = set_environment(config, job, tools, files, placeholders, secrets); !set)
+    return Failure(set.error());
   if (Result<> short_enough = check_word_lengths(config); !short_enough) return Failure(short_enough.error());
   set_mounts(config, job, files, secrets);
   if (settings.user == spec::UserMode::caller) {

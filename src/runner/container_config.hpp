@@ -28,8 +28,8 @@ Result<SecretFiles> read_secrets(const std::vector<spec::SecretSpec>& specs, spe
 
 // The container that an attempt runs in, all placeholders replaced; also writes what it mounts beside the inputs:
 // the script, and parameters wanted as files. `uris`: by output artifact.
-Result<ContainerConfig> make_container_config(const AttemptJob& job, const AttemptTools& tools, const AttemptFiles& files,
-                                              const Placeholders& placeholders, const SecretFiles& secrets,
-                                              const Image& image);
+Result<ContainerConfig> make_container_config(const AttemptJob& job, const AttemptTools& tools,
+                                              const AttemptFiles& files, const Placeholders& placeholders,
+                                              const SecretFiles& secrets, const Image& image);
 
 }  // namespace mlpipe::runner

@@ -42,9 +42,10 @@ class WorldForeseer final : public engine::Foreseer {
 
   Result<std::optional<TaskData>> import(TaskId task, const TaskData& inputs) override {
     const spec::ComponentSpec& component = plan_.component(task);
-    Result<engine::Artifact> found = imports_ == Imports::only_named
-                                         ? name_import(component, inputs)
-                                         : look_at_import(component, inputs, store_, [this] { return stop_.requested(); });
+    Result<engine::Artifact> found =
+        imports_ == Imports::only_named
+            ? name_import(component, inputs)
+            : look_at_import(component, inputs, store_, [this] { return stop_.requested(); });
     if (!found) return Failure(std::move(found).error());
     TaskData outputs;
     outputs.artifacts.emplace("artifact", std::move(*found));
@@ -63,7 +64,8 @@ class WorldForeseer final : public engine::Foreseer {
 }  // namespace
 
 std::unique_ptr<engine::Foreseer> make_foreseer(const plan::Plan& plan, RunCache& cache, artifact::ArtifactStore& store,
-                                                const FoundImages& images, Imports imports, const sys::StopSignal& stop) {
+                                                const FoundImages& images, Imports imports,
+                                                const sys::StopSignal& stop) {
   return std::make_unique<WorldForeseer>(plan, cache, store, images, imports, stop);
 }
 

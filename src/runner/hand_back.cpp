@@ -50,7 +50,8 @@ Result<> hand_back(const fs::path& work, const RunContext& run, ContainerEngine&
   config.image = *image;
   // In a rootless engine uid 0 inside is the caller outside.
   bool rootless = engine.info().rootless;
-  config.command = {"chown", rootless ? "0" : std::to_string(run.uid), rootless ? "0" : std::to_string(run.gid), "/work"};
+  config.command = {"chown", rootless ? "0" : std::to_string(run.uid), rootless ? "0" : std::to_string(run.gid),
+                    "/work"};
   config.user = "0:0";
   config.network = "none";
   config.mounts.push_back({.source = work, .target = "/work", .read_only = false});
@@ -58,13 +59,15 @@ Result<> hand_back(const fs::path& work, const RunContext& run, ContainerEngine&
   if (!container) return within("handing the outputs back to the caller", container.error());
   NoLog log;
   sys::StopSignal never;
-  Result<> ran = engine.run(*container, log, [] {}, never);
+  Result<> ran = engine.run(
+      *container, log, [] {}, never);
   Result<ContainerState> state = engine.inspect(*container);
   Result<> removed = engine.remove(*container);
   if (!ran) return within("handing the outputs back to the caller", ran.error());
   if (!state) return within("handing the outputs back to the caller", state.error());
   if (state->exit_code != 0) {
-    return fail(ErrorCode::io, "handing the outputs back to the caller: the helper ended with exit code {}", state->exit_code);
+    return fail(ErrorCode::io, "handing the outputs back to the caller: the helper ended with exit code {}",
+                state->exit_code);
   }
   return removed;
 }

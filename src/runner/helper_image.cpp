@@ -42,11 +42,13 @@ Result<Image> build_helper_image(ContainerEngine& engine, const std::string& tag
     }
     fs::permissions(program, fs::perms(0755));
     std::string_view recipe = "FROM scratch\nCOPY helper /helper\nENTRYPOINT [\"/helper\"]\nCMD [\"pause\"]\n";
-    if (auto written = sys::write_file_atomically(fs::path(folder) / "Dockerfile", recipe, sys::Durable::no); !written) {
+    if (auto written = sys::write_file_atomically(fs::path(folder) / "Dockerfile", recipe, sys::Durable::no);
+        !written) {
       return Failure(written.error());
     }
     sys::StopSignal never;
-    return engine.build_image({.context = folder, .tag = tag}, [](std::string_view) {}, never);
+    return engine.build_image(
+        {.context = folder, .tag = tag}, [](std::string_view) {}, never);
   };
   Result<Image> image = build();
   std::error_code ignored;

@@ -14,7 +14,9 @@ std::string_view without_tag(std::string_view reference) {
   reference = reference.substr(0, reference.find('@'));
   const std::size_t slash = reference.rfind('/');
   const std::size_t colon = reference.rfind(':');
-  return colon == std::string_view::npos || (slash != std::string_view::npos && colon < slash) ? reference : reference.substr(0, colon);
+  return colon == std::string_view::npos || (slash != std::string_view::npos && colon < slash)
+             ? reference
+             : reference.substr(0, colon);
 }
 
 std::string_view last_part(std::string_view repository) { return repository.substr(repository.rfind('/') + 1); }
@@ -53,8 +55,8 @@ Error place_problem(Error error, const ImageUse& use, const spec::PipelineSpec& 
   if (use.tasks.size() > shown) who += fmt::format(" and {} more", use.tasks.size() - shown);
   error.message = fmt::format("{} {}: {}", use.tasks.size() == 1 ? "task" : "tasks", who, error.message);
   if (use.where.line != 0 && use.where.file < spec.sources.size()) {
-    error.message = fmt::format("{}:{}:{}: {}", printable(spec.sources[use.where.file].name), use.where.line, use.where.column,
-                                error.message);
+    error.message = fmt::format("{}:{}:{}: {}", printable(spec.sources[use.where.file].name), use.where.line,
+                                use.where.column, error.message);
   }
   return error;
 }
@@ -62,7 +64,8 @@ Error place_problem(Error error, const ImageUse& use, const spec::PipelineSpec& 
 Error hint_at_near_image(Error error, const std::string& reference, ContainerEngine& engine) {
   if (error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space) return error;
   if (const std::optional<std::string> near = near_image(reference, engine)) {
-    error.hint = fmt::format("did you mean {}, which is here?{}{}", *near, error.hint.empty() ? "" : " Else ", error.hint);
+    error.hint =
+        fmt::format("did you mean {}, which is here?{}{}", *near, error.hint.empty() ? "" : " Else ", error.hint);
   }
   return error;
 }

@@ -33,7 +33,8 @@ struct Wanted {
 // image_key(), as far as it is known before anything runs.
 Result<std::string> key_beforehand(const plan::Plan& plan, plan::TaskId task) {
   const spec::ComponentSpec& component = plan.component(task);
-  const bool hangs_on_inputs = component.container()->build_context.empty() && !component.container()->image.is_literal();
+  const bool hangs_on_inputs =
+      component.container()->build_context.empty() && !component.container()->image.is_literal();
   return image_key(component, hangs_on_inputs ? engine::inputs_known_beforehand(plan, task) : engine::TaskData());
 }
 
@@ -45,7 +46,8 @@ std::vector<Wanted> wanted_images(const plan::Plan& plan) {
     Result<std::string> key = key_beforehand(plan, id);
     if (!key) continue;  // left to the attempt
     auto [entry, fresh] = wanted.try_emplace(*key);
-    if (fresh) entry->second = {.key = *key, .component = plan.component(id).name, .build_context = container->build_context};
+    if (fresh)
+      entry->second = {.key = *key, .component = plan.component(id).name, .build_context = container->build_context};
     if (fresh) entry->second.use.where = container->image_where;
     entry->second.use.tasks.emplace_back(plan.task(id).path());
     spec::PullPolicy pull = plan.task(id).spec->settings->pull;
@@ -123,8 +125,8 @@ Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const Prog
   return Prepared{tag, std::move(*image)};
 }
 
-Result<Prepared> restore(const Wanted& wanted, const PinnedImage& pin, ContainerEngine& engine, const ProgressSink& progress,
-                         const sys::StopSignal& stop) {
+Result<Prepared> restore(const Wanted& wanted, const PinnedImage& pin, ContainerEngine& engine,
+                         const ProgressSink& progress, const sys::StopSignal& stop) {
   Result<Image> image = engine.inspect_image(pin.id);
   if (!image && image.error().code != ErrorCode::not_found) return Failure(image.error());
   if (image) {
@@ -227,9 +229,11 @@ std::map<plan::TaskId, std::string> named_images(const plan::Plan& plan) {
 }
 
 std::string why_unbuilt(const Wanted& wanted, ContainerEngine& engine) {
-  const Result<std::vector<ImageSummary>> before = engine.list_images(fmt::format("mlpipe/{}:", repository_name(wanted.component)));
+  const Result<std::vector<ImageSummary>> before =
+      engine.list_images(fmt::format("mlpipe/{}:", repository_name(wanted.component)));
   if (!before || before->empty()) return "its image is not built yet";
-  return fmt::format("its image is to be built anew: {} changed, or the image it starts from", wanted.build_context.filename().string());
+  return fmt::format("its image is to be built anew: {} changed, or the image it starts from",
+                     wanted.build_context.filename().string());
 }
 
 }  // namespace
@@ -245,7 +249,8 @@ Result<Image> find_or_pull(const std::string& reference, spec::PullPolicy pull, 
   if (pull != spec::PullPolicy::always) image = engine.inspect_image(reference);
   if (image || image.error().code != ErrorCode::not_found) return image;
   if (pull == spec::PullPolicy::never) {
-    return fail_with_hint(ErrorCode::not_found, fmt::format("image {} is not there, and `pull: never` forbids to fetch it", reference),
+    return fail_with_hint(ErrorCode::not_found,
+                          fmt::format("image {} is not there, and `pull: never` forbids to fetch it", reference),
                           "pull or build it first, or drop `pull: never`");
   }
   progress("pulling " + reference);
@@ -263,7 +268,8 @@ Result<PreparedImages> prepare_images(const plan::Plan& plan, ContainerEngine& e
 }
 
 Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
-                                      ContainerEngine& engine, const ProgressSink& progress, const sys::StopSignal& stop) {
+                                      ContainerEngine& engine, const ProgressSink& progress,
+                                      const sys::StopSignal& stop) {
   std::vector<Wanted> wanted = wanted_images(plan);
   std::erase_if(wanted, [&](const Wanted& image) { return !pins.contains(image.key); });
   const auto restore_one = [&](const Wanted& image, const ProgressSink& sink) {

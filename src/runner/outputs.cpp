@@ -17,11 +17,13 @@ constexpr std::uint64_t k_max_document_bytes = 64U << 20U;
 
 // KFP's ExecutorOutput, when the component wrote one; an empty struct when it did not.
 Result<Value> read_executor_output(const AttemptFiles& files) {
-  Result<std::string> text = sys::read_file_beneath(files.work, artifact::TaskTree::executor_output({}), k_max_document_bytes);
+  Result<std::string> text =
+      sys::read_file_beneath(files.work, artifact::TaskTree::executor_output({}), k_max_document_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return Value(Value::Struct{});
   if (!text) return Failure(text.error());
   Result<Value> document = parse_json(*text, "executor_output.json");
-  if (document && !document->is_struct()) return fail(ErrorCode::invalid_input, "executor_output.json is no JSON object");
+  if (document && !document->is_struct())
+    return fail(ErrorCode::invalid_input, "executor_output.json is no JSON object");
   return document;
 }
 
@@ -31,7 +33,8 @@ const Value* member(const Value& value, std::string_view camel, std::string_view
   return found != nullptr ? found : value.find(snake);
 }
 
-Result<Value> read_parameter(const spec::ParameterSpec& parameter, const AttemptFiles& files, const Value& executor_output) {
+Result<Value> read_parameter(const spec::ParameterSpec& parameter, const AttemptFiles& files,
+                             const Value& executor_output) {
   if (const Value* values = member(executor_output, "parameterValues", "parameter_values")) {
     if (const Value* value = values->find(parameter.name)) return spec::coerce(*value, parameter.type);
   }
@@ -110,8 +113,8 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
     if (value) {
       collected.data.parameters.emplace(parameter.name, std::move(*value));
     } else if (value.error().code != ErrorCode::not_found) {
-      collected.missing.push_back(fmt::format("output \"{}\" is no {}: {}", parameter.name, to_string(parameter.type),
-                                              value.error().message));
+      collected.missing.push_back(
+          fmt::format("output \"{}\" is no {}: {}", parameter.name, to_string(parameter.type), value.error().message));
     } else if (!parameter.optional) {
       collected.missing.push_back(fmt::format("output \"{}\" was not written; its value belongs in the file ${}",
                                               parameter.name, environment_name("MLPIPE_OUTPUT_", parameter.name)));
@@ -133,7 +136,8 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
     Result<artifact::PathDigest> digest =
         artifact::digest_beneath(place, fs::path(output.name) / output.file_name, stop, digests);
     if (!digest) {
-      if (digest.error().code != ErrorCode::invalid_input) return within("output \"" + output.name + "\"", digest.error());
+      if (digest.error().code != ErrorCode::invalid_input)
+        return within("output \"" + output.name + "\"", digest.error());
       collected.missing.push_back(fmt::format("output \"{}\" cannot be kept: {}", output.name, digest.error().message));
       continue;
     }
@@ -145,14 +149,14 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
       }
       for (auto& [key, value] : metrics->as_struct()) metadata.as_struct().insert_or_assign(key, value);
     }
-    collected.data.artifacts.emplace(
-        output.name, engine::Artifact{.name = output.name,
-                                      .type = output.type,
-                                      .uri = store.uri_of(task_path, output.name, output.file_name),
-                                      .metadata = std::move(metadata),
-                                      .digest = digest->digest,
-                                      .bytes = digest->bytes,
-                                      .is_folder = digest->is_folder});
+    collected.data.artifacts.emplace(output.name,
+                                     engine::Artifact{.name = output.name,
+                                                      .type = output.type,
+                                                      .uri = store.uri_of(task_path, output.name, output.file_name),
+                                                      .metadata = std::move(metadata),
+                                                      .digest = digest->digest,
+                                                      .bytes = digest->bytes,
+                                                      .is_folder = digest->is_folder});
   }
   return collected;
 }

@@ -70,14 +70,15 @@ Result<Value> Placeholders::output(const spec::Reference& reference) const {
 }
 
 Value Placeholders::executor_input() const {
-  auto runtime_artifact = [](std::string_view name, std::string_view type, std::string_view uri, const Value& metadata) {
-    return Value(Value::Struct{
-        {"artifacts", Value::List{Value::Struct{
-                          {"name", name},
-                          {"type", Value::Struct{{"schemaTitle", type}, {"schemaVersion", "0.0.1"}}},
-                          {"uri", uri},
-                          {"metadata", metadata},
-                      }}}});
+  auto runtime_artifact = [](std::string_view name, std::string_view type, std::string_view uri,
+                             const Value& metadata) {
+    return Value(
+        Value::Struct{{"artifacts", Value::List{Value::Struct{
+                                        {"name", name},
+                                        {"type", Value::Struct{{"schemaTitle", type}, {"schemaVersion", "0.0.1"}}},
+                                        {"uri", uri},
+                                        {"metadata", metadata},
+                                    }}}});
   };
   Value::Struct values;
   for (const auto& [name, value] : parameters_) values.emplace(name, value);

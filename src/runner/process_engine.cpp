@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <csignal>
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <memory>

@@ -31,8 +31,8 @@ std::string age_text(std::chrono::milliseconds age) { return duration_text(age);
 
 class TreeCache final : public RunCache {
  public:
-  TreeCache(const plan::Plan& plan, const RunContext& run, metadata::ResultSearch& results, artifact::ArtifactStore& store,
-            const Clock& clock, CachePolicy policy)
+  TreeCache(const plan::Plan& plan, const RunContext& run, metadata::ResultSearch& results,
+            artifact::ArtifactStore& store, const Clock& clock, CachePolicy policy)
       : plan_(plan), run_(run), known_(results), store_(store), clock_(clock), policy_(std::move(policy)) {}
 
   void post_to(std::function<void(engine::Event)> post) override { post_ = std::move(post); }
@@ -59,7 +59,8 @@ class TreeCache final : public RunCache {
 
   CacheAnswer claim(TaskId task, const TaskData& inputs) override {
     CacheAnswer answer = search(task, inputs, Search::restore);
-    if (answer.kind == Kind::hit || answer.fingerprint.empty() || !may_wait(task) || held_.contains(task)) return answer;
+    if (answer.kind == Kind::hit || answer.fingerprint.empty() || !may_wait(task) || held_.contains(task))
+      return answer;
     const fs::path file = lock_file(answer.fingerprint);
     auto lock = sys::try_lock(file);
     if (!lock) return answer;  // no locks there: both make it, and either result is good
@@ -245,7 +246,7 @@ class TreeCache final : public RunCache {
   std::function<void(engine::Event)> post_;
   std::map<TaskId, Held> held_;
   std::map<std::string, TaskId> foreseen_;  // by fingerprint: who makes it
-  std::unique_ptr<LockWatch> watch_;  // last: its thread uses post_
+  std::unique_ptr<LockWatch> watch_;        // last: its thread uses post_
 };
 
 }  // namespace

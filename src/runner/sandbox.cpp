@@ -73,9 +73,8 @@ Result<std::string> SandboxPool::make_one(int number) {
   if (!image) return image;
   ContainerConfig config;
   config.name = "mlpipe-sandbox-" + sys::random_hex(12);
-  config.labels = {{"mlpipe.root", run_.root.string()},
-                   {"mlpipe.run", run_.run_id},
-                   {"mlpipe.sandbox", std::to_string(number)}};
+  config.labels = {
+      {"mlpipe.root", run_.root.string()}, {"mlpipe.run", run_.run_id}, {"mlpipe.sandbox", std::to_string(number)}};
   config.image = *image;
   config.command = {"pause"};
   Result<std::string> id = engine_.create(config);

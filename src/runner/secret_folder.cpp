@@ -49,7 +49,8 @@ fs::path place_of_secrets() {
 Result<SecretFolder> SecretFolder::make(const fs::path& parent) {
   for (;;) {
     std::string path = (parent / k_prefix).string() + "XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) return fail_errno("making a folder for secrets in " + parent.string(), errno);
+    if (::mkdtemp(path.data()) == nullptr)
+      return fail_errno("making a folder for secrets in " + parent.string(), errno);
     sys::Fd lock = open_folder(path);
     if (!lock && errno == ENOENT) continue;  // taken for abandoned before it could be locked
     if (!lock) return fail_errno("opening the folder for secrets " + path, errno);

@@ -40,7 +40,8 @@ class ComponentReader final {
 
  private:
   static const std::vector<std::string>& keys() {
-    static const std::vector<std::string> all = {"name", "description", "metadata", "inputs", "outputs", "implementation"};
+    static const std::vector<std::string> all = {"name",   "description", "metadata",
+                                                 "inputs", "outputs",     "implementation"};
     return all;
   }
 
@@ -49,7 +50,8 @@ class ComponentReader final {
     if (key == "name") {
       if (auto name = read_filled_text(entry.value, "`name`", mistakes_)) component_.name = *std::move(name);
     } else if (key == "description") {
-      if (!entry.value.is_null()) component_.description = read_text(entry.value, "`description`", mistakes_).value_or("");
+      if (!entry.value.is_null())
+        component_.description = read_text(entry.value, "`description`", mistakes_).value_or("");
     } else if (key == "metadata") {
       read_metadata(entry.value);
     } else if (key == "inputs") {
@@ -90,7 +92,8 @@ class ComponentReader final {
       }
     }
     if (!container) {
-      if (!has_misspelt(node, k_keys, {"container"})) mistakes_.error(node.where(), "`implementation` has no `container`");
+      if (!has_misspelt(node, k_keys, {"container"}))
+        mistakes_.error(node.where(), "`implementation` has no `container`");
     } else if (expect_mapping(*container, "`container`", mistakes_)) {
       read_container(*container);
     }
@@ -113,7 +116,8 @@ class ComponentReader final {
 
   void read_container_key(YamlEntry entry, ContainerSpec& container) {
     std::string_view key = entry.key.text();
-    if (key == "build" || (key == "image" && container.build_context.empty())) container.image_where = entry.value.where();
+    if (key == "build" || (key == "image" && container.build_context.empty()))
+      container.image_where = entry.value.where();
     if (key == "image") {
       if (auto image = read_filled_text(entry.value, "`image`", mistakes_)) container.image = Template::literal(*image);
     } else if (key == "build") {
@@ -126,7 +130,8 @@ class ComponentReader final {
     } else if (key == "env") {
       read_literal_env(entry.value, container.env);
     } else if (key == "fileOutputs") {
-      mistakes_.error(entry.key.where(), "`fileOutputs` is not supported, as in KFP 2", "use {outputPath: name} in args");
+      mistakes_.error(entry.key.where(), "`fileOutputs` is not supported, as in KFP 2",
+                      "use {outputPath: name} in args");
     } else {
       unknown_key(entry.key, "`container`", container_keys(), mistakes_);
     }
@@ -153,7 +158,8 @@ class ComponentReader final {
     if (!fs::is_directory(container.build_context, ignored)) {
       mistakes_.error(node.where(), fmt::format("there is no folder {}", ticked(container.build_context.string())));
     } else if (!fs::exists(container.build_context / "Dockerfile", ignored)) {
-      mistakes_.error(node.where(), fmt::format("there is no Dockerfile in {}", ticked(container.build_context.string())));
+      mistakes_.error(node.where(),
+                      fmt::format("there is no Dockerfile in {}", ticked(container.build_context.string())));
     }
   }
 

@@ -79,9 +79,11 @@ void ComponentLibrary::no_such_component(YamlNode reference) {
     }
   }
   fs::path parent = fs::path(text).parent_path();
-  for (const std::string& name : folders_with_components(path.parent_path())) candidates.push_back((parent / name).string());
+  for (const std::string& name : folders_with_components(path.parent_path()))
+    candidates.push_back((parent / name).string());
   std::error_code ignored;
-  std::string why = fs::is_directory(path, ignored) ? "the folder has no component.yaml" : "there is no such file or folder";
+  std::string why =
+      fs::is_directory(path, ignored) ? "the folder has no component.yaml" : "there is no such file or folder";
   std::string hint = in_component_path
                          ? fmt::format("looked in {} and in the component path", ticked(reading_.directory.string()))
                          : fmt::format("looked for {}", ticked(path.string()));

@@ -11,8 +11,8 @@
 namespace mlpipe::spec {
 namespace {
 
-constexpr std::size_t k_window = 110;      // code points of a source line that are shown
-constexpr std::size_t k_before_caret = 70; // how many of them before the mistake when the line is longer
+constexpr std::size_t k_window = 110;       // code points of a source line that are shown
+constexpr std::size_t k_before_caret = 70;  // how many of them before the mistake when the line is longer
 
 struct Range {
   char32_t first, last;
@@ -24,7 +24,7 @@ bool in_any(char32_t code, std::span<const Range> ranges) {
 
 // Characters that would move the cursor, hide text or turn its direction.
 bool is_unsafe(char32_t code) {
-  constexpr Range k_unsafe[] = {{0, 0x1F},         {0x7F, 0x9F},     {0x200B, 0x200F}, {0x2028, 0x202E},
+  constexpr Range k_unsafe[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x200B, 0x200F}, {0x2028, 0x202E},
                                 {0x2060, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE0FFF}};
   return in_any(code, k_unsafe);
 }

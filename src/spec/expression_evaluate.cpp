@@ -25,7 +25,8 @@ Failure wrong(const Node& node, fmt::format_string<Args...> format, Args&&... ar
 
 // "a String", as messages want it.
 std::string_view kind_of(const Value& value) {
-  constexpr std::string_view k_kinds[] = {"null", "a Boolean", "an Integer", "a Float", "a String", "a List", "a Struct"};
+  constexpr std::string_view k_kinds[] = {"null",     "a Boolean", "an Integer", "a Float",
+                                          "a String", "a List",    "a Struct"};
   return k_kinds[value.variant().index()];
 }
 
@@ -155,7 +156,8 @@ Result<Value> to_integer(const Node& node, const Value& value) {
   const std::string& text = value.as_string();
   std::int64_t number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc::result_out_of_range) return wrong(node, "{} is out of range for an Integer", shorten(text, 40));
+  if (error == std::errc::result_out_of_range)
+    return wrong(node, "{} is out of range for an Integer", shorten(text, 40));
   if (error != std::errc{} || end != text.data() + text.size()) {
     return wrong(node, "the text {} is no Integer", quoted_literal(shorten(text, 40)));
   }
@@ -205,7 +207,8 @@ Result<bool> Evaluator::flag(const Node& node, const Node& inside) const {
   Result<Value> result = value(node);
   if (!result) return Failure(std::move(result).error());
   if (!result->is_bool()) {
-    return wrong(inside, "`{}` must be true or false, not {},", printable(shorten(node_text(node), 60)), kind_of(*result));
+    return wrong(inside, "`{}` must be true or false, not {},", printable(shorten(node_text(node), 60)),
+                 kind_of(*result));
   }
   return result->as_bool();
 }
@@ -238,7 +241,8 @@ Result<Value> Evaluator::index(const Node& node) const {
   if (!base->is_list()) return wrong(node, "cannot index {} with {}", kind_of(*base), kind_of(*key));
   // KFP's numbers are doubles: an integral one is as good as an integer.
   if (!key->is_number() || key->as_double() != std::trunc(key->as_double())) {
-    return wrong(node, "cannot index a List with {}", key->is_number() ? number_text(key->as_double()) : std::string(kind_of(*key)));
+    return wrong(node, "cannot index a List with {}",
+                 key->is_number() ? number_text(key->as_double()) : std::string(kind_of(*key)));
   }
   const Value::List& items = base->as_list();
   double at = key->as_double();

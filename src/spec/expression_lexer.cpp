@@ -121,7 +121,8 @@ tl::expected<Token, Diagnostic> Lexer::next_member() {
   Token token{.kind = TokenKind::name, .where = cursor_.where(), .text = {}};
   token.text = cursor_.rest().substr(0, member_length(cursor_.rest()));
   if (token.text.empty()) {
-    return mistake(token.where, cursor_.at_end() ? "a name is missing after the dot" : "no name can begin here, after the dot",
+    return mistake(token.where,
+                   cursor_.at_end() ? "a name is missing after the dot" : "no name can begin here, after the dot",
                    "names with other characters than letters, digits, _ and - stand in brackets: tasks['my task']");
   }
   cursor_.advance(token.text.size());
@@ -152,8 +153,9 @@ tl::expected<Token, Diagnostic> Lexer::number() {
     }
   }
   if (length < rest.size() && is_name_char(rest[length])) {
-    return mistake(token.where, fmt::format("\"{}\" is neither a number nor a name",
-                                            shorten(rest.substr(0, length + member_length(rest.substr(length))), 40)),
+    return mistake(token.where,
+                   fmt::format("\"{}\" is neither a number nor a name",
+                               shorten(rest.substr(0, length + member_length(rest.substr(length))), 40)),
                    "numbers are decimal, like 42, 0.5 or 1e-3");
   }
   token.text = rest.substr(0, length);

@@ -11,10 +11,22 @@
 namespace mlpipe::spec {
 
 enum class Operator {
-  logical_or, logical_and,
-  equal, not_equal, less, less_equal, greater, greater_equal, in,
-  add, subtract, multiply, divide, modulo,
-  logical_not, negate,
+  logical_or,
+  logical_and,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  in,
+  add,
+  subtract,
+  multiply,
+  divide,
+  modulo,
+  logical_not,
+  negate,
 };
 
 enum class Function { to_integer, to_double, to_string, size, parse_json };
@@ -23,20 +35,32 @@ enum class Function { to_integer, to_double, to_string, size, parse_json };
 // A number is no primary: the dot of `1.k` would read as a decimal point.
 enum class Level { conditional, logical_or, logical_and, relation, sum, product, unary, number, primary };
 
-std::string_view symbol_of(Operator op);   // "&&", "in", "!"
+std::string_view symbol_of(Operator op);  // "&&", "in", "!"
 std::string_view name_of(Function function);
 Level level_of(Operator op);
 
 // One node of the tree. Operators of one level in a row are one flat Chain (`a - b + c`), so that a long sum is no deep
 // tree; what nests is bounded by k_max_depth, so recursion over a tree is safe.
 struct Expression::Node {
-  struct Literal { Value value; };                            // null, Boolean, Integer, Float or String
-  struct List {};                                             // children: the items
-  struct Index {};                                            // children: what is indexed, the key
-  struct Unary { Operator op; };                              // children: the operand
-  struct Chain { std::vector<Operator> operators; };          // children: one operand more than operators
-  struct Conditional {};                                      // children: condition, then, else
-  struct Call { Function function; };                         // children: the arguments
+  // null, Boolean, Integer, Float or String
+  struct Literal {
+    Value value;
+  };
+  struct List {};   // children: the items
+  struct Index {};  // children: what is indexed, the key
+  // children: the operand
+  struct Unary {
+    Operator op;
+  };
+  // children: one operand more than operators
+  struct Chain {
+    std::vector<Operator> operators;
+  };
+  struct Conditional {};  // children: condition, then, else
+  // children: the arguments
+  struct Call {
+    Function function;
+  };
 
   std::variant<Literal, Reference, List, Index, Unary, Chain, Conditional, Call> form;
   std::vector<Node> children;

@@ -18,8 +18,8 @@ using Step = std::optional<Diagnostic>;  // nothing: went well
 // What follows a root, before `.member` and `[key]` look into the value itself.
 struct Shape {
   std::string_view root;
-  int names;        // how many names; for tasks the middle one is the word "outputs"
-  bool has_parts;   // `.path` and `.uri` may follow
+  int names;       // how many names; for tasks the middle one is the word "outputs"
+  bool has_parts;  // `.path` and `.uri` may follow
   std::string_view form;
 };
 constexpr std::array<Shape, 7> k_shapes = {{
@@ -49,9 +49,9 @@ constexpr std::array<WrongWord, 9> k_wrong_words = {{
 }};
 
 constexpr std::array<Operator, 14> k_binary = {
-    Operator::logical_or, Operator::logical_and, Operator::equal,    Operator::not_equal, Operator::less,
-    Operator::less_equal, Operator::greater,     Operator::greater_equal, Operator::in,   Operator::add,
-    Operator::subtract,   Operator::multiply,    Operator::divide,   Operator::modulo};
+    Operator::logical_or, Operator::logical_and, Operator::equal,         Operator::not_equal, Operator::less,
+    Operator::less_equal, Operator::greater,     Operator::greater_equal, Operator::in,        Operator::add,
+    Operator::subtract,   Operator::multiply,    Operator::divide,        Operator::modulo};
 constexpr std::array<Function, 5> k_functions = {Function::to_integer, Function::to_double, Function::to_string,
                                                  Function::size, Function::parse_json};
 
@@ -151,7 +151,8 @@ Parsed Parser::parse() {
   if (token_.kind == TokenKind::end) return mistake(token_.where, "the expression is empty");
   Parsed node = conditional();
   if (!node || token_.kind == TokenKind::end) return node;
-  if (at("(")) return mistake(token_.where, "a call cannot stand here", "functions are called as size(x), not x.size()");
+  if (at("("))
+    return mistake(token_.where, "a call cannot stand here", "functions are called as size(x), not x.size()");
   return mistake(token_.where, fmt::format("expected an operator, found {}", described(token_)),
                  token_.kind == TokenKind::name ? wrong_word_hint(token_.text) : std::string());
 }
@@ -189,7 +190,9 @@ std::optional<Operator> Parser::operator_at(Level level) const {
 }
 
 Parsed Parser::binary(Level level) {
-  auto operand = [&] { return level == Level::product ? unary() : binary(static_cast<Level>(static_cast<int>(level) + 1)); };
+  auto operand = [&] {
+    return level == Level::product ? unary() : binary(static_cast<Level>(static_cast<int>(level) + 1));
+  };
   Where where = token_.where;
   Parsed first = operand();
   if (!first || !operator_at(level)) return first;
@@ -317,9 +320,10 @@ Parsed Parser::name() {
   std::string hint = wrong_word_hint(token.text);
   if (hint.empty()) hint = did_you_mean(token.text, roots);
   if (hint.empty()) hint = fmt::format("text stands in quotes: '{}'", shorten(token.text, 40));
-  return mistake(token.where,
-                 fmt::format("unknown name \"{}\"; a reference begins with one of {}", shorten(token.text, 40), join(roots, ", ")),
-                 hint);
+  return mistake(
+      token.where,
+      fmt::format("unknown name \"{}\"; a reference begins with one of {}", shorten(token.text, 40), join(roots, ", ")),
+      hint);
 }
 
 // token_ is the "(" after the name.
@@ -328,7 +332,8 @@ Parsed Parser::call(const Token& name) {
   if (!function) {
     std::vector<std::string> names;
     for (Function known : k_functions) names.emplace_back(name_of(known));
-    return mistake(name.where, fmt::format("unknown function \"{}\"; there are {}", shorten(name.text, 40), join(names, ", ")),
+    return mistake(name.where,
+                   fmt::format("unknown function \"{}\"; there are {}", shorten(name.text, 40), join(names, ", ")),
                    did_you_mean(name.text, names));
   }
   Token opener = token_;

@@ -17,7 +17,9 @@ bool is_literal(const Word& word) {
   return text != nullptr && text->is_literal();
 }
 
-bool is_of_pipeline(const Reference& reference) { return reference.path[0] == "parameters" || reference.path[0] == "tasks"; }
+bool is_of_pipeline(const Reference& reference) {
+  return reference.path[0] == "parameters" || reference.path[0] == "tasks";
+}
 
 // Every text of a task that may hold references, for reading or for change.
 template <class Component, class Visit>
@@ -84,7 +86,8 @@ class ImplicitInputs final {
       return false;
     }
     if (source.kind == Source::Kind::parameter && has_part && reference.path[4] == "uri") {
-      reading_.mistakes.error(reference.where, fmt::format("{} is the uri of a parameter, which has none", ticked(name)),
+      reading_.mistakes.error(reference.where,
+                              fmt::format("{} is the uri of a parameter, which has none", ticked(name)),
                               "leave `.uri` out for its value");
       return false;
     }
@@ -141,7 +144,8 @@ class ImplicitInputs final {
     }
     if (wish.size() > 90) wish.resize(90);
     std::vector<std::string> taken;
-    for (const std::string& name : port_names(component_.interface, Direction::input)) taken.push_back(variable_suffix(name));
+    for (const std::string& name : port_names(component_.interface, Direction::input))
+      taken.push_back(variable_suffix(name));
     std::string name = wish;
     for (int i = 2; std::find(taken.begin(), taken.end(), variable_suffix(name)) != taken.end(); ++i) {
       name = fmt::format("{}_{}", wish, i);
@@ -161,9 +165,9 @@ class ImplicitInputs final {
 void add_implicit_inputs(TaskSpec& task, PipelineScope& scope, Reading& reading) {
   const ComponentSpec& original = reading.spec.component(task.component);
   bool is_own = original.where.file == 0;  // written in the pipeline, not in a component file that others may use
-  bool env_refers = !original.is_importer() &&
-                    std::any_of(task.settings->env.begin(), task.settings->env.end(),
-                                [](const EnvVariable& variable) { return !variable.value.is_literal(); });
+  bool env_refers =
+      !original.is_importer() && std::any_of(task.settings->env.begin(), task.settings->env.end(),
+                                             [](const EnvVariable& variable) { return !variable.value.is_literal(); });
   if (is_own && (env_refers || has_references(original))) {
     // Out of the vector while the scope, too, reads it: a task may name its own outputs, which is said later.
     ComponentSpec component = original;

@@ -13,10 +13,9 @@
 namespace mlpipe::spec {
 namespace {
 
-const std::vector<std::string> k_artifact_types = {"Artifact",  "Dataset",
-                                                   "Model",     "Metrics",
-                                                   "ClassificationMetrics", "SlicedClassificationMetrics",
-                                                   "HTML",      "Markdown"};
+const std::vector<std::string> k_artifact_types = {
+    "Artifact", "Dataset", "Model", "Metrics", "ClassificationMetrics", "SlicedClassificationMetrics",
+    "HTML",     "Markdown"};
 
 // Where the data is, as the importer will read it.
 std::optional<Template> read_uri(YamlNode node, const std::filesystem::path& directory, Mistakes& mistakes) {
@@ -59,8 +58,9 @@ std::optional<Template> read_computed_image(YamlNode node, Mistakes& mistakes) {
   if (!image) return std::nullopt;
   for (const Reference& reference : image->references()) {
     if (!reference.path.empty() && reference.path[0] == "parameters") continue;
-    mistakes.error(reference.where, fmt::format("`image` cannot be computed from {}: images are got ready before the run starts",
-                                                ticked(to_string(reference))),
+    mistakes.error(reference.where,
+                   fmt::format("`image` cannot be computed from {}: images are got ready before the run starts",
+                               ticked(to_string(reference))),
                    "the pipeline's parameters are known by then: ${{ parameters.x }}");
     return std::nullopt;
   }
@@ -114,7 +114,8 @@ std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::op
   check_variable_clashes(component.interface, mistakes);
   if (!default_image && !task.value.find("image")) {
     if (has_misspelt(task.value, task_keys(), {"image", "component", "import"})) return std::nullopt;
-    mistakes.error(component.where, fmt::format("task {} says no `component`, `import` or `image`", ticked(component.name)),
+    mistakes.error(component.where,
+                   fmt::format("task {} says no `component`, `import` or `image`", ticked(component.name)),
                    "image: python:3.11-slim makes it an inline one");
   }
   if (script && (command || args)) {
@@ -152,7 +153,8 @@ std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem:
       unknown_key(entry.key, "`import`", k_keys, mistakes);
     }
   }
-  if (!node.find("uri") && !has_misspelt(node, k_keys, {"uri"})) mistakes.error(node.where(), "`import` has no `uri`", "import: {uri: data/table.csv, type: Dataset}");
+  if (!node.find("uri") && !has_misspelt(node, k_keys, {"uri"}))
+    mistakes.error(node.where(), "`import` has no `uri`", "import: {uri: data/table.csv, type: Dataset}");
   if (mistakes.errors() > before) return std::nullopt;
   ComponentSpec component;
   component.interface.output_artifacts.push_back({.name = "artifact", .type = importer.type, .where = node.where()});

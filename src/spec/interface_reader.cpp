@@ -12,10 +12,20 @@
 namespace mlpipe::spec {
 namespace {
 
-const std::vector<std::string> k_type_names = {"String",  "Integer",  "Float",   "Boolean",
-                                               "List",    "Struct",   "Artifact", "Dataset",
-                                               "Model",   "Metrics",  "ClassificationMetrics",
-                                               "SlicedClassificationMetrics", "HTML", "Markdown"};
+const std::vector<std::string> k_type_names = {"String",
+                                               "Integer",
+                                               "Float",
+                                               "Boolean",
+                                               "List",
+                                               "Struct",
+                                               "Artifact",
+                                               "Dataset",
+                                               "Model",
+                                               "Metrics",
+                                               "ClassificationMetrics",
+                                               "SlicedClassificationMetrics",
+                                               "HTML",
+                                               "Markdown"};
 const std::vector<std::string> k_parameter_type_names(k_type_names.begin(), k_type_names.begin() + 6);
 
 // What is written of one input, output or parameter, before it is known to be a parameter or an artifact.
@@ -52,13 +62,16 @@ void add_parameter(Port port, ParameterType type, Direction direction, Interface
                    std::optional<Value> default_value) {
   bool optional = port.optional;
   auto& list = direction == Direction::input ? interface.input_parameters : interface.output_parameters;
-  list.push_back({std::move(port.name), type, std::move(default_value), optional, std::move(port.description), port.where});
+  list.push_back(
+      {std::move(port.name), type, std::move(default_value), optional, std::move(port.description), port.where});
 }
 
 void add_artifact(Port port, std::string type, Direction direction, Interface& interface, Mistakes& mistakes) {
-  ArtifactSpec artifact{std::move(port.name), std::move(type), port.optional, std::move(port.description), "data", port.where};
+  ArtifactSpec artifact{std::move(port.name),        std::move(type), port.optional,
+                        std::move(port.description), "data",          port.where};
   if (port.default_value && !port.default_value->is_null()) {
-    mistakes.error(port.default_value->where(), "an artifact has no default", "optional: true lets a task leave it out");
+    mistakes.error(port.default_value->where(), "an artifact has no default",
+                   "optional: true lets a task leave it out");
   }
   if (port.path && check_name(*port.path, "the file of an output", mistakes)) artifact.file_name = port.path->text();
   auto& list = direction == Direction::input ? interface.input_artifacts : interface.output_artifacts;
@@ -102,8 +115,9 @@ ParameterType type_of(const Value& value) {
 // A parameter that says no type has that of its default.
 void add_typed_by_default(Port port, YamlNode value, Interface& interface, Mistakes& mistakes) {
   if (value.is_null()) {
-    mistakes.error(value.where(), fmt::format("parameter {} has neither type nor default", ticked(port.name)),
-                   fmt::format("{0}: {{type: String}} must be given; {0}: \"\" has the empty text for default", port.name));
+    mistakes.error(
+        value.where(), fmt::format("parameter {} has neither type nor default", ticked(port.name)),
+        fmt::format("{0}: {{type: String}} must be given; {0}: \"\" has the empty text for default", port.name));
     return;
   }
   std::optional<Value> default_value = read_value(value, mistakes);
@@ -115,7 +129,11 @@ void add_typed_by_default(Port port, YamlNode value, Interface& interface, Mista
 void read_parameter(YamlEntry entry, Interface& interface, Mistakes& mistakes) {
   static const std::vector<std::string> k_known = {"type", "default", "description", "optional"};
   if (!check_name(entry.key, "a parameter", mistakes)) return;
-  Port port{.name = std::string(entry.key.text()), .where = entry.key.where(), .type = {}, .default_value = {}, .path = {},
+  Port port{.name = std::string(entry.key.text()),
+            .where = entry.key.where(),
+            .type = {},
+            .default_value = {},
+            .path = {},
             .description = {}};
   if (!entry.value.is_mapping()) return add_typed_by_default(std::move(port), entry.value, interface, mistakes);
   std::string what = fmt::format("parameter {}", ticked(port.name));
@@ -140,7 +158,11 @@ void read_inline_port(YamlEntry entry, Direction direction, Interface& interface
   static const std::vector<std::string> k_input = {"type", "description", "default", "optional"};
   static const std::vector<std::string> k_output = {"type", "description", "optional", "path"};
   if (!check_name(entry.key, direction == Direction::input ? "an input" : "an output", mistakes)) return;
-  Port port{.name = std::string(entry.key.text()), .where = entry.key.where(), .type = {}, .default_value = {}, .path = {},
+  Port port{.name = std::string(entry.key.text()),
+            .where = entry.key.where(),
+            .type = {},
+            .default_value = {},
+            .path = {},
             .description = {}};
   std::string what = fmt::format("{} {}", word(direction), ticked(port.name));
   if (entry.value.is_mapping()) {
@@ -197,7 +219,8 @@ void read_listed_port(YamlNode item, Direction direction, Interface& interface, 
     std::optional<Value> default_value = read_text_default(port, *type, mistakes);
     return add_parameter(std::move(port), *type, direction, interface, std::move(default_value));
   }
-  add_artifact(std::move(port), artifact_type_of(type_name).value_or("system.Artifact"), direction, interface, mistakes);
+  add_artifact(std::move(port), artifact_type_of(type_name).value_or("system.Artifact"), direction, interface,
+               mistakes);
 }
 
 template <class Visit>
@@ -242,9 +265,10 @@ void check_variable_clashes(const Interface& interface, Mistakes& mistakes) {
       if (found->second == name) {
         mistakes.error(where, fmt::format("there are two {}s {}", word(direction), ticked(name)));
       } else {
-        mistakes.error(where, fmt::format("{0}s {1} and {2} are both MLPIPE_{3}_{4} in the container", word(direction),
-                                          ticked(found->second), ticked(name),
-                                          direction == Direction::input ? "INPUT" : "OUTPUT", found->first),
+        mistakes.error(where,
+                       fmt::format("{0}s {1} and {2} are both MLPIPE_{3}_{4} in the container", word(direction),
+                                   ticked(found->second), ticked(name),
+                                   direction == Direction::input ? "INPUT" : "OUTPUT", found->first),
                        "give one of them another name");
       }
     });

@@ -25,7 +25,8 @@ void Mistakes::add(Diagnostic diagnostic) {
   if (diagnostics_.size() < k_most_diagnostics) {
     diagnostics_.push_back(std::move(diagnostic));
   } else if (diagnostics_.size() == k_most_diagnostics) {
-    diagnostics_.push_back({is_error ? Severity::error : Severity::warning, diagnostic.where,
+    diagnostics_.push_back({is_error ? Severity::error : Severity::warning,
+                            diagnostic.where,
                             fmt::format("more than {} mistakes; the rest is not shown", k_most_diagnostics),
                             {}});
   } else if (is_error) {

@@ -87,18 +87,21 @@ std::string_view to_string(ParameterType type) {
   return k_names[static_cast<std::size_t>(type)];
 }
 
-const ParameterSpec* Interface::input_parameter(std::string_view name) const { return find_named(input_parameters, name); }
+const ParameterSpec* Interface::input_parameter(std::string_view name) const {
+  return find_named(input_parameters, name);
+}
 const ArtifactSpec* Interface::input_artifact(std::string_view name) const { return find_named(input_artifacts, name); }
 const ParameterSpec* Interface::output_parameter(std::string_view name) const {
   return find_named(output_parameters, name);
 }
-const ArtifactSpec* Interface::output_artifact(std::string_view name) const { return find_named(output_artifacts, name); }
+const ArtifactSpec* Interface::output_artifact(std::string_view name) const {
+  return find_named(output_artifacts, name);
+}
 
 Result<Value> coerce(const Value& value, ParameterType type) {
   if (value.is_null()) return unfit(value, type);
   switch (type) {
-    case ParameterType::string:
-      return value.is_string() ? value : Value(parameter_text(value));
+    case ParameterType::string: return value.is_string() ? value : Value(parameter_text(value));
     case ParameterType::integer:
       // JSON has one kind of number: compiled pipelines write 3.0 where they mean 3.
       if (value.is_double() && is_exact_integer(value.as_double())) {
@@ -135,8 +138,9 @@ Result<Value> parse_parameter(std::string_view text, ParameterType type) {
 }
 
 std::optional<std::string> artifact_type_of(std::string_view name) {
-  constexpr std::string_view k_titles[] = {"Artifact",        "Dataset",  "Model", "Metrics", "ClassificationMetrics",
-                                           "SlicedClassificationMetrics", "HTML",  "Markdown"};
+  constexpr std::string_view k_titles[] = {
+      "Artifact", "Dataset", "Model", "Metrics", "ClassificationMetrics", "SlicedClassificationMetrics",
+      "HTML",     "Markdown"};
   if (name.starts_with("google.") && name.size() > 7) return std::string(name);
   if (name.starts_with("system.")) name.remove_prefix(7);
   for (std::string_view title : k_titles) {
@@ -150,15 +154,22 @@ std::optional<ParameterType> parameter_type_of(std::string_view name) {
     std::string_view name;
     ParameterType type;
   };
-  constexpr Synonym k_synonyms[] = {
-      {"string", ParameterType::string},          {"str", ParameterType::string},
-      {"text", ParameterType::string},            {"integer", ParameterType::integer},
-      {"int", ParameterType::integer},            {"number_integer", ParameterType::integer},
-      {"float", ParameterType::floating},         {"double", ParameterType::floating},
-      {"number_double", ParameterType::floating}, {"boolean", ParameterType::boolean},
-      {"bool", ParameterType::boolean},           {"list", ParameterType::list},
-      {"jsonarray", ParameterType::list},         {"struct", ParameterType::structure},
-      {"dict", ParameterType::structure},         {"jsonobject", ParameterType::structure}};
+  constexpr Synonym k_synonyms[] = {{"string", ParameterType::string},
+                                    {"str", ParameterType::string},
+                                    {"text", ParameterType::string},
+                                    {"integer", ParameterType::integer},
+                                    {"int", ParameterType::integer},
+                                    {"number_integer", ParameterType::integer},
+                                    {"float", ParameterType::floating},
+                                    {"double", ParameterType::floating},
+                                    {"number_double", ParameterType::floating},
+                                    {"boolean", ParameterType::boolean},
+                                    {"bool", ParameterType::boolean},
+                                    {"list", ParameterType::list},
+                                    {"jsonarray", ParameterType::list},
+                                    {"struct", ParameterType::structure},
+                                    {"dict", ParameterType::structure},
+                                    {"jsonobject", ParameterType::structure}};
   std::string lower = to_lower(name);
   for (const Synonym& synonym : k_synonyms) {
     if (synonym.name == lower) return synonym.type;

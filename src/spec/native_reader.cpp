@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 // A run id is the name, a time and four letters, together at most 100 bytes.
 constexpr std::size_t k_longest_name = 79;
 
-const std::vector<std::string> k_keys = {"name", "description", "parameters", "defaults", "tasks",
-                                         "outputs", "pools", "root", "labels", "experiment"};
+const std::vector<std::string> k_keys = {"name",    "description", "parameters", "defaults", "tasks",
+                                         "outputs", "pools",       "root",       "labels",   "experiment"};
 
 class PipelineReader final {
  public:
@@ -28,7 +28,8 @@ class PipelineReader final {
   void read(YamlNode root) {
     if (!expect_mapping(root, "a pipeline", mistakes_)) return;
     if (root.find("implementation")) {
-      mistakes_.error(root.where(), "this is a component, not a pipeline", "name it in a task of a pipeline: component: PATH");
+      mistakes_.error(root.where(), "this is a component, not a pipeline",
+                      "name it in a task of a pipeline: component: PATH");
       return;
     }
     if (root.find("deploymentSpec") || root.find("pipelineInfo") || root.find("pipelineSpec")) {

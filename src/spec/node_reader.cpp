@@ -157,7 +157,8 @@ void unknown_key(YamlNode key, std::string_view in, std::span<const std::string>
                  mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
 }
 
-bool has_misspelt(YamlNode mapping, std::span<const std::string> known, std::initializer_list<std::string_view> wanted) {
+bool has_misspelt(YamlNode mapping, std::span<const std::string> known,
+                  std::initializer_list<std::string_view> wanted) {
   for (YamlEntry entry : mapping.entries()) {
     const std::string_view key = entry.key.text();
     if (std::ranges::find(known, key) != known.end()) continue;
@@ -204,9 +205,8 @@ std::string normalized_name(std::string_view name) {
 
 bool check_variable_name(YamlNode key, Mistakes& mistakes) {
   std::string_view name = key.text();
-  bool is_good = !name.empty() && !is_digit(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
-    return is_letter(c) || is_digit(c) || c == '_';
-  });
+  bool is_good = !name.empty() && !is_digit(name[0]) &&
+                 std::all_of(name.begin(), name.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
   if (!is_good) {
     mistakes.error(key.where(), fmt::format("{} is no name for an environment variable", ticked(name)),
                    "letters, digits and `_`, not beginning with a digit");

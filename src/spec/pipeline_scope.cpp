@@ -29,7 +29,8 @@ std::optional<Source> PipelineScope::resolve(const Reference& reference) {
   if (root == "parameters") return resolve_parameter(reference);
   if (root == "tasks") return resolve_output(reference);
   if (root == "inputs" || root == "outputs") {
-    reading_.mistakes.error(reference.where, fmt::format("{} is known inside a component only", ticked(to_string(reference))),
+    reading_.mistakes.error(reference.where,
+                            fmt::format("{} is known inside a component only", ticked(to_string(reference))),
                             "here there are parameters.NAME, tasks.TASK.outputs.NAME and run.id");
     return std::nullopt;
   }
@@ -70,8 +71,7 @@ std::optional<Source> PipelineScope::resolve_output(const Reference& reference) 
   if (!output) {
     std::vector<std::string> names = port_names(interface, Direction::output);
     reading_.mistakes.error(
-        reference.where,
-        fmt::format("task {} has no output {}", ticked(reference.path[1]), ticked(reference.path[3])),
+        reference.where, fmt::format("task {} has no output {}", ticked(reference.path[1]), ticked(reference.path[3])),
         reading_.mistakes.did_you_mean(reference.path[3], names, fmt::format("its outputs: {}", listed(names))));
     return std::nullopt;
   }
@@ -96,8 +96,9 @@ std::optional<std::size_t> PipelineScope::task(std::string_view name, Where wher
   if (task_names_.empty()) {
     for (const TaskSpec& task : dag_.tasks) task_names_.push_back(task.name);
   }
-  reading_.mistakes.error(where, fmt::format("there is no task {}", ticked(name)),
-                          reading_.mistakes.did_you_mean(name, task_names_, fmt::format("tasks: {}", listed(task_names_))));
+  reading_.mistakes.error(
+      where, fmt::format("there is no task {}", ticked(name)),
+      reading_.mistakes.did_you_mean(name, task_names_, fmt::format("tasks: {}", listed(task_names_))));
   return std::nullopt;
 }
 

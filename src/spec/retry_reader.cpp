@@ -47,7 +47,8 @@ void read_exit_codes(YamlNode node, RetryOn& on, Mistakes& mistakes) {
     if (entry.key.text() != "exit") {
       unknown_key(entry.key, "`on`", k_keys, mistakes);
     } else if (entry.value.is_sequence()) {
-      if (!entry.value.has_children()) mistakes.error(entry.value.where(), "`exit` names no exit code", "write exit: [1, 75]");
+      if (!entry.value.has_children())
+        mistakes.error(entry.value.where(), "`exit` names no exit code", "write exit: [1, 75]");
       for (YamlNode item : entry.value.items()) read_exit_code(item, on, mistakes);
     } else {
       read_exit_code(entry.value, on, mistakes);
@@ -93,9 +94,10 @@ std::optional<double> read_memory_factor(YamlNode node, Mistakes& mistakes) {
     if (is_whole && factor > 1 && factor <= k_largest_memory_factor) return factor;
   }
   std::string got = node.is_scalar() ? ticked(text) : std::string(node.kind_name());
-  mistakes.error(node.where(),
-                 fmt::format("`memory` of `retry` wants a factor over x1, at most x{}, not {}", k_largest_memory_factor, got),
-                 "write x2 or x1.5: so many times the memory after each out-of-memory kill");
+  mistakes.error(
+      node.where(),
+      fmt::format("`memory` of `retry` wants a factor over x1, at most x{}, not {}", k_largest_memory_factor, got),
+      "write x2 or x1.5: so many times the memory after each out-of-memory kill");
   return std::nullopt;
 }
 
@@ -154,7 +156,8 @@ void warn_of_idle_retry(YamlNode node, const TaskSettings& settings, Mistakes& m
     mistakes.warning(said.memory->where(), "`memory` of `retry` has nothing to multiply: the task has no memory limit",
                      "add resources: {memory: 4Gi}");
   } else if (!tries_again_after_oom(settings.retry)) {
-    mistakes.warning(said.memory->where(), "`memory` of `retry` counts after an out-of-memory kill only, which `on` leaves out",
+    mistakes.warning(said.memory->where(),
+                     "`memory` of `retry` counts after an out-of-memory kill only, which `on` leaves out",
                      "add oom to `on`");
   }
 }
@@ -162,7 +165,8 @@ void warn_of_idle_retry(YamlNode node, const TaskSettings& settings, Mistakes& m
 void warn_of_idle_default_retry(YamlNode node, const std::vector<TaskSpec>& tasks, Mistakes& mistakes) {
   const Said said = said_in(node);
   if (said.limit || (!said.on && !said.memory)) return;
-  bool any = std::any_of(tasks.begin(), tasks.end(), [](const TaskSpec& task) { return task.settings->retry.limit > 0; });
+  bool any =
+      std::any_of(tasks.begin(), tasks.end(), [](const TaskSpec& task) { return task.settings->retry.limit > 0; });
   if (!any) warn_of_no_limit(said, mistakes);
 }
 

@@ -13,7 +13,7 @@ namespace mlpipe::spec {
 namespace {
 
 const std::vector<std::string> k_settings = {"retry", "timeout", "resources", "env",  "secrets", "pool",
-                                             "pools", "network", "user",      "pull", "cache", "keep"};
+                                             "pools", "network", "user",      "pull", "cache",   "keep"};
 
 template <class T>
 void set(T& field, std::optional<T> value) {
@@ -39,7 +39,8 @@ void read_cpu_limit(YamlNode node, Resources& resources, Mistakes& mistakes) {
   std::optional<double> cpu = read_cpu(node, mistakes);
   if (!cpu) return;
   if (*cpu > 0 && *cpu < k_least_cpu) {
-    mistakes.error(node.where(), fmt::format("`cpu` of {} is less than a container can be limited to", ticked(node.text())),
+    mistakes.error(node.where(),
+                   fmt::format("`cpu` of {} is less than a container can be limited to", ticked(node.text())),
                    "write 10m (0.01) or more, or leave `cpu` out for no limit");
     return;
   }
@@ -52,7 +53,8 @@ void read_memory_limit(YamlNode node, Resources& resources, Mistakes& mistakes) 
   if (*memory > 0 && *memory < k_least_memory) {
     // `memory: 512` was meant as 512Mi by somebody who knows a tool that counts so.
     bool is_bare = *memory < 100'000 && node.text().find_first_not_of("0123456789") == std::string_view::npos;
-    mistakes.error(node.where(), fmt::format("`memory` of {} is less than a container can be limited to", ticked(node.text())),
+    mistakes.error(node.where(),
+                   fmt::format("`memory` of {} is less than a container can be limited to", ticked(node.text())),
                    is_bare ? fmt::format("a number alone counts bytes; did you mean `{}Mi`?", node.text())
                            : "write 6Mi or more, or leave `memory` out for no limit");
     return;
@@ -118,7 +120,8 @@ void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::v
                    fmt::format("{}: {{env: NAME}} or {}: {{file: PATH}}", secret.name, secret.name));
     return;
   }
-  bool good_name = secret.as_file ? check_name(entry.key, "a secret", mistakes) : check_variable_name(entry.key, mistakes);
+  bool good_name =
+      secret.as_file ? check_name(entry.key, "a secret", mistakes) : check_variable_name(entry.key, mistakes);
   if (good_name) put_secret(std::move(secret), secrets);
 }
 
@@ -145,7 +148,8 @@ void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& m
     std::optional<std::string> name = read_filled_text(item, "a pool", mistakes);
     if (!name) return;
     if (std::find(pools.begin(), pools.end(), *name) != pools.end()) {
-      mistakes.error(item.where(), fmt::format("pool {} is here twice", ticked(*name)), "a task takes one place of a pool");
+      mistakes.error(item.where(), fmt::format("pool {} is here twice", ticked(*name)),
+                     "a task takes one place of a pool");
       return;
     }
     pools.push_back(*std::move(name));
@@ -174,7 +178,8 @@ void read_timeout(YamlNode node, TaskSettings& settings, Mistakes& mistakes) {
 std::optional<std::chrono::milliseconds> read_max_age(YamlNode node, Mistakes& mistakes) {
   std::optional<std::chrono::milliseconds> age = read_duration(node, "`max_age`", mistakes);
   if (!age || age->count() > 0) return age;
-  mistakes.error(node.where(), "no result is younger than a `max_age` of nothing", "write `cache: false` to always run");
+  mistakes.error(node.where(), "no result is younger than a `max_age` of nothing",
+                 "write `cache: false` to always run");
   return std::nullopt;
 }
 
@@ -198,14 +203,17 @@ void read_cache(YamlNode node, CacheSettings& cache, Mistakes& mistakes) {
 
 void warn_of_idle_cache(YamlNode node, const CacheSettings& cache, Mistakes& mistakes) {
   if (cache.enabled || !node.has_children() || node.find("enabled")) return;
-  mistakes.warning(node.where(), "the cache is off by `defaults`, so what is said here has no effect", "add `enabled: true`");
+  mistakes.warning(node.where(), "the cache is off by `defaults`, so what is said here has no effect",
+                   "add `enabled: true`");
 }
 
 }  // namespace
 
 std::span<const std::string> setting_keys() { return k_settings; }
 
-bool is_setting(std::string_view key) { return std::find(k_settings.begin(), k_settings.end(), key) != k_settings.end(); }
+bool is_setting(std::string_view key) {
+  return std::find(k_settings.begin(), k_settings.end(), key) != k_settings.end();
+}
 
 void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskSettings& settings, Mistakes& mistakes) {
   std::string_view key = entry.key.text();

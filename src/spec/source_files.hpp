@@ -36,6 +36,7 @@ class SourceFiles final {
 };
 
 // The component file among `files` that `path` names: the file itself, or the component.yaml in the folder.
-std::optional<std::filesystem::path> component_file(const SourceFiles& files, const std::filesystem::path& path, Origin origin);
+std::optional<std::filesystem::path> component_file(const SourceFiles& files, const std::filesystem::path& path,
+                                                    Origin origin);
 
 }  // namespace mlpipe::spec

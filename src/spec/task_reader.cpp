@@ -17,7 +17,9 @@ bool is_any(std::string_view word, std::initializer_list<std::string_view> words
 }
 
 bool is_later(std::string_view key) { return is_any(key, {"foreach", "matrix", "parallelism", "pipeline", "on_exit"}); }
-bool is_inline_key(std::string_view key) { return is_any(key, {"image", "command", "args", "script", "inputs", "outputs"}); }
+bool is_inline_key(std::string_view key) {
+  return is_any(key, {"image", "command", "args", "script", "inputs", "outputs"});
+}
 bool is_other_key(std::string_view key) {
   return is_any(key, {"component", "import", "arguments", "after", "when", "run_after_failure", "description"});
 }
@@ -26,9 +28,9 @@ bool is_other_key(std::string_view key) {
 
 const std::vector<std::string>& task_keys() {
   static const std::vector<std::string> keys = [] {
-    std::vector<std::string> all = {"component", "import",  "image",  "command", "args",
-                                    "script",    "inputs",  "outputs", "arguments", "after",
-                                    "when",      "run_after_failure", "description"};
+    std::vector<std::string> all = {"component",  "import",  "image",     "command", "args", "script",
+                                    "inputs",     "outputs", "arguments", "after",   "when", "run_after_failure",
+                                    "description"};
     all.insert(all.end(), setting_keys().begin(), setting_keys().end());
     return all;
   }();

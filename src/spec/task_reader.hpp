@@ -9,7 +9,8 @@ namespace mlpipe::spec {
 
 // `defaults:` of a pipeline.
 struct TaskDefaults {
-  std::shared_ptr<const TaskSettings> settings = std::make_shared<const TaskSettings>();  // shared by all tasks without own
+  std::shared_ptr<const TaskSettings> settings =
+      std::make_shared<const TaskSettings>();  // shared by all tasks without own
   std::optional<DefaultImage> image;
 };
 

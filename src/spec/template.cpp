@@ -39,7 +39,9 @@ bool Template::is_literal() const {
   return true;
 }
 
-const Expression* Template::whole() const { return parts.size() == 1 ? std::get_if<Expression>(&parts.front()) : nullptr; }
+const Expression* Template::whole() const {
+  return parts.size() == 1 ? std::get_if<Expression>(&parts.front()) : nullptr;
+}
 
 std::vector<Reference> Template::references() const {
   std::vector<Reference> found;

@@ -16,8 +16,7 @@ namespace mlpipe::spec {
 namespace {
 
 bool parameter_fits(ParameterType from, ParameterType to) {
-  return from == to || to == ParameterType::string ||
-         (from == ParameterType::integer && to == ParameterType::floating);
+  return from == to || to == ParameterType::string || (from == ParameterType::integer && to == ParameterType::floating);
 }
 
 bool may_hold_expression(YamlNode node) {
@@ -101,9 +100,10 @@ std::optional<Binding> Wiring::bind(YamlNode value, std::string_view input, cons
   const ParameterSpec* parameter = interface.input_parameter(input);
   if (parameter == nullptr) {
     const ArtifactSpec* artifact = interface.input_artifact(input);
-    reading_.mistakes.error(value.where(),
-                            fmt::format("input {} is an artifact ({}), not a value", ticked(input), short_type(artifact->type)),
-                            "give it ${{ tasks.TASK.outputs.NAME }}; a task with `import` brings in data from outside");
+    reading_.mistakes.error(
+        value.where(),
+        fmt::format("input {} is an artifact ({}), not a value", ticked(input), short_type(artifact->type)),
+        "give it ${{ tasks.TASK.outputs.NAME }}; a task with `import` brings in data from outside");
     return std::nullopt;
   }
   if (std::optional<YamlNode> inside = expression_inside(value)) {
@@ -165,7 +165,8 @@ std::optional<Binding> Wiring::bind_reference(const Reference& reference, std::s
   std::optional<Source> source = scope_.resolve(reference);
   if (!source) return std::nullopt;
   if (reference.path.size() == 5) {
-    reading_.mistakes.error(reference.where, fmt::format("{} is known inside a container only", ticked(to_string(reference))),
+    reading_.mistakes.error(reference.where,
+                            fmt::format("{} is known inside a container only", ticked(to_string(reference))),
                             fmt::format("make the input an artifact and give it {}",
                                         to_string({{reference.path.begin(), reference.path.begin() + 4}, {}})));
     return std::nullopt;
@@ -200,14 +201,16 @@ bool Wiring::check_fits(const Source& source, const Reference& reference, std::s
     return false;
   }
   if (!parameter_fits(source.parameter_type, parameter->type)) {
-    reading_.mistakes.error(reference.where, fmt::format("input {} is {}, but {} is {}", ticked(input),
-                                                         to_string(parameter->type), ticked(name), type_text(source)),
+    reading_.mistakes.error(reference.where,
+                            fmt::format("input {} is {}, but {} is {}", ticked(input), to_string(parameter->type),
+                                        ticked(name), type_text(source)),
                             parameter->type == ParameterType::integer ? "int(...) makes an Integer of it" : "");
     return false;
   }
   if (source.may_be_absent && !parameter->optional && !parameter->default_value) {
-    reading_.mistakes.error(reference.where, fmt::format("input {} must be given, but {} is optional and has no default",
-                                                         ticked(input), ticked(name)));
+    reading_.mistakes.error(
+        reference.where,
+        fmt::format("input {} must be given, but {} is optional and has no default", ticked(input), ticked(name)));
     return false;
   }
   return true;
@@ -259,7 +262,8 @@ void Wiring::check_missing(const TaskSpec& task) {
                        [&](const Argument& argument) { return argument.input == input; });
   };
   auto missing = [&](const std::string& input, std::string_view type) {
-    reading_.mistakes.error(task.where, fmt::format("task {} is not given {} ({})", ticked(task.name), ticked(input), type),
+    reading_.mistakes.error(task.where,
+                            fmt::format("task {} is not given {} ({})", ticked(task.name), ticked(input), type),
                             "add it under `arguments`");
   };
   for (const ParameterSpec& input : interface.input_parameters) {
@@ -278,7 +282,8 @@ void Wiring::check_pools(const TaskSpec& task) {
     std::vector<std::string> names;
     for (const Pool& pool : pools) names.push_back(pool.name);
     reading_.mistakes.error(
-        task.where, fmt::format("task {} takes a place of pool {}, which there is not", ticked(task.name), ticked(name)),
+        task.where,
+        fmt::format("task {} takes a place of pool {}, which there is not", ticked(task.name), ticked(name)),
         reading_.mistakes.did_you_mean(name, names, fmt::format("say how many places it has: pools: {{{}: 1}}", name)));
   }
 }
@@ -331,7 +336,8 @@ void Wiring::bind_output(YamlEntry entry) {
   if (!source) return;
   std::string name(entry.key.text());
   if (source->kind == Source::Kind::artifact) {
-    root_.interface.output_artifacts.push_back({.name = name, .type = source->artifact_type, .where = entry.key.where()});
+    root_.interface.output_artifacts.push_back(
+        {.name = name, .type = source->artifact_type, .where = entry.key.where()});
   } else {
     root_.interface.output_parameters.push_back(
         {.name = name, .type = source->parameter_type, .default_value = std::nullopt, .where = entry.key.where()});

@@ -8,9 +8,8 @@
 namespace mlpipe::spec {
 namespace {
 
-const std::vector<std::string> k_placeholders = {"inputValue", "inputPath",     "inputUri", "outputPath",
-                                                 "outputUri",  "executorInput", "concat",   "if",
-                                                 "ifPresent"};
+const std::vector<std::string> k_placeholders = {"inputValue",    "inputPath", "inputUri", "outputPath", "outputUri",
+                                                 "executorInput", "concat",    "if",       "ifPresent"};
 
 struct DataPlaceholder {
   std::string_view key;
@@ -110,7 +109,8 @@ class WordReader final {
   // A parameter has no uri, an artifact no value; the path of a parameter is a file with its value.
   bool check_form(YamlEntry entry, const DataPlaceholder& form, const std::string& name) {
     bool is_input = form.direction == Direction::input;
-    bool is_parameter = is_input ? interface_.input_parameter(name) != nullptr : interface_.output_parameter(name) != nullptr;
+    bool is_parameter =
+        is_input ? interface_.input_parameter(name) != nullptr : interface_.output_parameter(name) != nullptr;
     std::string_view word = is_input ? "input" : "output";
     if (is_parameter && form.part == "uri") {
       mistakes_.error(entry.value.where(), fmt::format("{} {} is a parameter and has no uri", word, ticked(name)),
@@ -209,7 +209,8 @@ bool check_component_reference(const Reference& reference, const Interface& inte
   const std::string& name = reference.path[1];
   std::string_view part = reference.path.size() > 2 ? std::string_view(reference.path[2]) : "";
   bool is_artifact = is_input ? interface.input_artifact(name) != nullptr : interface.output_artifact(name) != nullptr;
-  bool is_parameter = is_input ? interface.input_parameter(name) != nullptr : interface.output_parameter(name) != nullptr;
+  bool is_parameter =
+      is_input ? interface.input_parameter(name) != nullptr : interface.output_parameter(name) != nullptr;
   std::string dotted = fmt::format("{}.{}", root, name);
   if (!is_artifact && !is_parameter) {
     std::vector<std::string> names = port_names(interface, direction);
@@ -229,8 +230,9 @@ bool check_component_reference(const Reference& reference, const Interface& inte
     return false;
   }
   if (part == "uri" && is_parameter) {
-    mistakes.error(reference.where, fmt::format("{} is a parameter and has no uri", ticked(dotted)),
-                   is_input ? fmt::format("{} is its value", dotted) : fmt::format("{}.path is the file to write it to", dotted));
+    mistakes.error(
+        reference.where, fmt::format("{} is a parameter and has no uri", ticked(dotted)),
+        is_input ? fmt::format("{} is its value", dotted) : fmt::format("{}.path is the file to write it to", dotted));
     return false;
   }
   return true;

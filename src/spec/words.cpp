@@ -16,7 +16,8 @@ void collect(const std::vector<Word>& words, std::vector<Reference>& found) {
 
 Result<> add(std::vector<std::string>& out, const Word& word, const Lookup& lookup, const Present& present);
 
-Result<> add_all(std::vector<std::string>& out, const std::vector<Word>& words, const Lookup& lookup, const Present& present) {
+Result<> add_all(std::vector<std::string>& out, const std::vector<Word>& words, const Lookup& lookup,
+                 const Present& present) {
   for (const Word& word : words) {
     if (Result<> added = add(out, word, lookup, present); !added) return added;
   }
@@ -30,7 +31,8 @@ Result<std::string> concatenated(const Word::Concat& concat, const Lookup& looku
     if (Result<> added = add(pieces, item, lookup, present); !added) return Failure(std::move(added).error());
     if (pieces.size() > 1) {
       const auto* choice = std::get_if<Word::IfPresent>(&item.form);
-      return fail(ErrorCode::invalid_input, "if-present of input \"{}\" within a concatenation gives {} words; it must give one",
+      return fail(ErrorCode::invalid_input,
+                  "if-present of input \"{}\" within a concatenation gives {} words; it must give one",
                   choice != nullptr ? choice->input : "", pieces.size());
     }
     if (!pieces.empty()) text += pieces.front();
@@ -47,7 +49,8 @@ Result<> add(std::vector<std::string>& out, const Word& word, const Lookup& look
       text != nullptr ? render(*text, lookup) : concatenated(std::get<Word::Concat>(word.form), lookup, present);
   if (!made) return Failure(std::move(made).error());
   if (made->find('\0') != std::string::npos) {
-    return fail(ErrorCode::invalid_input, "argument {} holds a NUL byte, which no program can be given", out.size() + 1);
+    return fail(ErrorCode::invalid_input, "argument {} holds a NUL byte, which no program can be given",
+                out.size() + 1);
   }
   out.push_back(*std::move(made));
   return {};

@@ -76,7 +76,8 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     std::size_t depth = open_.size() + found->second.height;
     if (depth > k_most_depth) throw too_deep(offset_of(mark));
-    for (Open& open : open_) open.height = std::max(open.height, found->second.height + (open_.size() - open.depth) + 1);
+    for (Open& open : open_)
+      open.height = std::max(open.height, found->second.height + (open_.size() - open.depth) + 1);
     auto base = static_cast<std::uint32_t>(tree_.nodes.size());
     for (std::uint32_t i = begin; i < end; ++i) {
       YamlTree::Node copy = tree_.nodes[i];
@@ -267,10 +268,12 @@ constexpr Explained k_explained[] = {
     {"bad file", "the file is nested too deeply or broken off", ""},
 };
 
-void explain(const YAML::ParserException& problem, const TreeBuilder& builder, const YamlTree& tree, Mistakes& mistakes) {
+void explain(const YAML::ParserException& problem, const TreeBuilder& builder, const YamlTree& tree,
+             Mistakes& mistakes) {
   std::size_t offset = builder.offset_of(problem.mark);
   bool at_end = trim(tree.source.substr(offset)).empty();
-  if (at_end && problem.msg.find("flow not found") != std::string::npos) offset = builder.open_offset().value_or(offset);
+  if (at_end && problem.msg.find("flow not found") != std::string::npos)
+    offset = builder.open_offset().value_or(offset);
   std::string message = problem.msg;
   std::string hint;
   for (const Explained& explained : k_explained) {
@@ -308,8 +311,7 @@ bool check_bytes(const YamlTree& tree, Mistakes& mistakes) {
   std::size_t valid = 0;  // bytes known to be valid; halve what is in question
   for (std::size_t step = source.size(); step > 0;) {
     std::string_view next = source.substr(valid, step);
-    while (!next.empty() && valid + next.size() < source.size() &&
-           (source[valid + next.size()] & '\xC0') == '\x80') {
+    while (!next.empty() && valid + next.size() < source.size() && (source[valid + next.size()] & '\xC0') == '\x80') {
       next.remove_suffix(1);
     }
     if (!next.empty() && is_valid_utf8(next)) {
@@ -318,7 +320,8 @@ bool check_bytes(const YamlTree& tree, Mistakes& mistakes) {
       step /= 2;
     }
   }
-  mistakes.error(tree.where(valid), fmt::format("byte 0x{:02x} is not UTF-8", static_cast<unsigned char>(source[valid])),
+  mistakes.error(tree.where(valid),
+                 fmt::format("byte 0x{:02x} is not UTF-8", static_cast<unsigned char>(source[valid])),
                  "save the file as UTF-8");
   return false;
 }

@@ -135,7 +135,8 @@ Result<> make_directories(const fs::path& path, Durable durable) {
   std::error_code error;
   std::vector<fs::path> missing;  // the deepest first
   if (durable == Durable::yes) {
-    for (fs::path part = path; !part.empty() && !fs::exists(part, error); part = part.parent_path()) missing.push_back(part);
+    for (fs::path part = path; !part.empty() && !fs::exists(part, error); part = part.parent_path())
+      missing.push_back(part);
   }
   fs::create_directories(path, error);
   if (!error) {

@@ -67,7 +67,8 @@ void SignalWatcher::watch() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       const bool is_cancel = info.ssi_code == SI_QUEUE && info.ssi_int == k_cancel;
-      on_signal_({.signal = static_cast<int>(info.ssi_signo), .canceller = is_cancel ? static_cast<int>(info.ssi_pid) : 0});
+      on_signal_(
+          {.signal = static_cast<int>(info.ssi_signo), .canceller = is_cancel ? static_cast<int>(info.ssi_pid) : 0});
     }
     if (polled[1].revents != 0) return;
   }
@@ -80,7 +81,8 @@ Result<> ask_to_end(const Fd& process) {
   info.si_pid = ::getpid();
   info.si_uid = ::getuid();
   info.si_value.sival_int = k_cancel;
-  if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, &info, 0) != 0) return fail_errno("sending it SIGTERM", errno);
+  if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, &info, 0) != 0)
+    return fail_errno("sending it SIGTERM", errno);
   return {};
 }
 

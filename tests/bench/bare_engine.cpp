@@ -63,7 +63,8 @@ void one_container(ContainerEngine& engine, const ContainerConfig& config) {
   std::string id = expect(engine.create(config));
   NoLog log;
   mlpipe::sys::StopSignal never;
-  expect(engine.run(id, log, [] {}, never));
+  expect(engine.run(
+      id, log, [] {}, never));
   if (expect(engine.inspect(id)).exit_code != 0) std::exit(1);
   expect(engine.remove(id));
 }
@@ -89,7 +90,8 @@ int main(int argc, char** argv) {
     config.image = image;
     config.entrypoint = {options.command.front()};
     config.command.assign(options.command.begin() + 1, options.command.end());
-    config.network = options.network == "sandbox" ? "container:" + sandboxes[static_cast<std::size_t>(number)] : options.network;
+    config.network =
+        options.network == "sandbox" ? "container:" + sandboxes[static_cast<std::size_t>(number)] : options.network;
     while (left-- > 0) one_container(*engine, config);
   };
   auto begin = std::chrono::steady_clock::now();

@@ -129,6 +129,24 @@ bench_all() {
   ((bad == 0))
 }
 
+suite_format() {
+  ensure_packages clang-format-14
+  run_suite format format_all
+}
+
+# One check, whatever the number of files.
+format_all() {
+  local bad=0 files file
+  in_repo clang-format-14 --version || return
+  mapfile -t files < <(in_repo git ls-files '*.cpp' '*.hpp')
+  while IFS= read -r file; do
+    bad=1
+    echo "FAILED  $file: clang-format-14 -i would change it"
+  done < <(in_repo clang-format-14 --dry-run "${files[@]}" 2>&1 | sed -nE 's/^([^:]+):.*clang-format-violations.*/\1/p' | sort -u)
+  echo "$((1 - bad)) passed, $bad failed"
+  ((bad == 0))
+}
+
 suite_tidy() {
   ensure_packages clang-tidy-14
   step configure-dev "Configuring build/dev" in_repo cmake --preset dev

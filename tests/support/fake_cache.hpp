@@ -14,15 +14,15 @@ class FakeCache final : public engine::ResultCache {
  public:
   explicit FakeCache(const plan::Plan& plan) : plan_(plan) {}
 
-  std::map<std::string, engine::TaskData> known;    // what look_up() finds
-  std::map<std::string, engine::TaskData> removed;  // the same, but its artifacts are gone
-  std::set<std::string> vanishing;                  // of known: only foresee() still finds it
-  std::map<std::string, engine::TaskData> arrives;  // what only claim() finds: somebody has just made it
+  std::map<std::string, engine::TaskData> known;          // what look_up() finds
+  std::map<std::string, engine::TaskData> removed;        // the same, but its artifacts are gone
+  std::set<std::string> vanishing;                        // of known: only foresee() still finds it
+  std::map<std::string, engine::TaskData> arrives;        // what only claim() finds: somebody has just made it
   std::map<std::string, engine::TaskData> arrives_later;  // the same, but not the first claim()
-  std::set<std::string> busy;                       // claimed by somebody else, once each
+  std::set<std::string> busy;                             // claimed by somebody else, once each
   bool disk_full = false;
 
-  std::vector<std::string> calls;                   // "look_up a", "claim b", "release b", "durable", "discard a"
+  std::vector<std::string> calls;  // "look_up a", "claim b", "release b", "durable", "discard a"
 
   engine::CacheAnswer look_up(engine::TaskId task, const engine::TaskData&) override {
     calls.push_back("look_up " + name(task));

@@ -194,9 +194,8 @@ class FakeContainerEngine final : public runner::ContainerEngine {
   Result<> remove(const std::string& id) override {
     std::lock_guard lock(mutex);
     // As Podman does it: the network goes last.
-    const bool joined = std::ranges::any_of(containers_, [&id](const auto& other) {
-      return other.second.config.network == "container:" + id;
-    });
+    const bool joined = std::ranges::any_of(
+        containers_, [&id](const auto& other) { return other.second.config.network == "container:" + id; });
     if (joined) return fail(ErrorCode::io, "container {} has dependent containers", id);
     removed.push_back(id);
     containers_.erase(id);

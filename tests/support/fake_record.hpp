@@ -49,8 +49,8 @@ class FakeRecord final : public engine::Record {
   std::map<engine::TaskId, std::pair<engine::TaskState, int>> state;  // with the attempt
   std::map<engine::TaskId, engine::TaskData> inputs;                  // of the latest attempt
   std::map<engine::AttemptId, engine::AttemptEnd> ends;
-  std::set<engine::TaskId> removed;                                   // cached, without their artifacts
-  std::map<engine::TaskId, std::string> why;                          // of the latest attempt: what the cache said
+  std::set<engine::TaskId> removed;           // cached, without their artifacts
+  std::map<engine::TaskId, std::string> why;  // of the latest attempt: what the cache said
   std::vector<engine::TaskId> discarded;
   std::vector<std::pair<engine::RunState, WallTime>> finished;
 };

@@ -28,7 +28,8 @@ class ArtifactStore {
   // is fine; what an earlier attempt left at `uri` before a crash is replaced. Afterwards the payload is read-only: its
   // files for everybody, its folders for all but their owner (who may have to remove them); set-id bits are gone.
   // Nobody may be writing to it any more.
-  virtual Result<> commit(const std::filesystem::path& staged, const std::string& uri, const std::function<bool()>& stop) = 0;
+  virtual Result<> commit(const std::filesystem::path& staged, const std::string& uri,
+                          const std::function<bool()>& stop) = 0;
 
   // Describes what is at `uri` (importers): digest, size, kind; not_found when nothing is.
   virtual Result<engine::Artifact> describe(const std::string& uri, const std::function<bool()>& stop) = 0;

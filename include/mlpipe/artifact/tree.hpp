@@ -20,7 +20,7 @@ class Root final {
  public:
   explicit Root(fs::path path) : path_(std::move(path)) {}
   const fs::path& path() const { return path_; }
-  fs::path state() const { return path_ / ".mlpipe"; }                  // record and locks
+  fs::path state() const { return path_ / ".mlpipe"; }  // record and locks
   fs::path database() const { return state() / "metadata.db"; }
   fs::path digests() const { return state() / "digests.db"; }
   fs::path run_lock(std::string_view run_id) const { return state() / "locks" / (std::string(run_id) + ".lock"); }
@@ -37,14 +37,17 @@ class TaskTree final {
  public:
   TaskTree(const fs::path& run, std::string_view task_path) : path_(run / task_path) {}
   const fs::path& path() const { return path_; }
-  fs::path output(std::string_view name) const { return path_ / name; }                            // committed
+  fs::path output(std::string_view name) const { return path_ / name; }  // committed
   fs::path internal() const { return path_ / ".mlpipe"; }
-  fs::path attempt(int number) const { return internal() / "attempts" / std::to_string(number); }  // everything of one attempt
-  fs::path log(int number) const { return attempt(number) / "log"; }                               // raw bytes; log.index beside it
+  // everything of one attempt
+  fs::path attempt(int number) const { return internal() / "attempts" / std::to_string(number); }
+  fs::path log(int number) const { return attempt(number) / "log"; }  // raw bytes; log.index beside it
   // What the container sees as path(): outputs are written here and renamed to output(name) when the attempt succeeded.
   fs::path work(int number) const { return attempt(number) / "work"; }
   // Below work(): where a parameter's value is written, and KFP's executor output.
-  static fs::path parameter_file(const fs::path& work, std::string_view name) { return work / ".mlpipe" / "parameters" / name; }
+  static fs::path parameter_file(const fs::path& work, std::string_view name) {
+    return work / ".mlpipe" / "parameters" / name;
+  }
   static fs::path executor_output(const fs::path& work) { return work / ".mlpipe" / "executor_output.json"; }
 
  private:

@@ -21,7 +21,9 @@ class Clock {
 class SystemClock final : public Clock {
  public:
   MonotonicTime now() const override { return std::chrono::steady_clock::now(); }
-  WallTime wall() const override { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
+  WallTime wall() const override {
+    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  }
 };
 
 // "2026-02-03T04:05:06.789Z".

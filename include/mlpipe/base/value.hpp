@@ -26,7 +26,8 @@ class Value {
   Value(int value) : data_(std::int64_t{value}) {}
   Value(unsigned value) : data_(std::int64_t{value}) {}
   Value(std::int64_t value) : data_(value) {}
-  Value(std::uint64_t value) : data_(value > INT64_MAX ? Variant(static_cast<double>(value)) : Variant(static_cast<std::int64_t>(value))) {}
+  Value(std::uint64_t value)
+      : data_(value > INT64_MAX ? Variant(static_cast<double>(value)) : Variant(static_cast<std::int64_t>(value))) {}
   Value(double value) : data_(value) {}
   Value(const char* value) : data_(std::string(value)) {}
   Value(std::string_view value) : data_(std::string(value)) {}

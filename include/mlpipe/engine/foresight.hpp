@@ -25,7 +25,8 @@ std::string_view to_string(Outlook outlook);
 
 // Does an attempt of the task follow for certain, or perhaps (depends)?
 constexpr bool may_run(Outlook outlook) {
-  return outlook == Outlook::run || outlook == Outlook::depends || outlook == Outlook::import || outlook == Outlook::go_on;
+  return outlook == Outlook::run || outlook == Outlook::depends || outlook == Outlook::import ||
+         outlook == Outlook::go_on;
 }
 
 struct Foresight {

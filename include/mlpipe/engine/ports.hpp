@@ -15,12 +15,29 @@ namespace mlpipe::engine {
 // ---- TaskRunner -------------------------------------------------------------------------------------------------
 
 // Its container runs, and has done so for `already` (an attempt that was taken up).
-struct AttemptRunning { AttemptId id; std::chrono::milliseconds already{0}; };
-struct AttemptFinished { AttemptId id; AttemptResult result; };     // exactly once per started attempt
+struct AttemptRunning {
+  AttemptId id;
+  std::chrono::milliseconds already{0};
+};
+// exactly once per started attempt
+struct AttemptFinished {
+  AttemptId id;
+  AttemptResult result;
+};
 // SIGINT, SIGTERM, SIGHUP reached the program; `canceller` is the process of the `mlpipe cancel` that sent it, or 0.
-struct Interrupted { int signal = 0; int canceller = 0; };
-struct Progress { std::string subject; std::string text; };         // pulling or building an image; for people only
-struct ResultSettled { TaskId task{}; };                            // what a deferred task waited for was made, or never will be
+struct Interrupted {
+  int signal = 0;
+  int canceller = 0;
+};
+// pulling or building an image; for people only
+struct Progress {
+  std::string subject;
+  std::string text;
+};
+// what a deferred task waited for was made, or never will be
+struct ResultSettled {
+  TaskId task{};
+};
 using Event = std::variant<AttemptRunning, AttemptFinished, Interrupted, Progress, ResultSettled>;
 
 enum class StopMode { graceful, kill };
@@ -85,16 +102,16 @@ struct Transition {
   TaskState from = TaskState::waiting;
   TaskState to = TaskState::waiting;
   WallTime at{};
-  std::string reason;                      // why skipped or cancelled; what failed
+  std::string reason;  // why skipped or cancelled; what failed
   const AttemptResult* result = nullptr;
-  const TaskData* inputs = nullptr;        // when an attempt starts, or would have but for the cache
+  const TaskData* inputs = nullptr;                   // when an attempt starts, or would have but for the cache
   std::optional<std::chrono::milliseconds> retry_in;  // to == retry_wait
-  const CacheAnswer* cache = nullptr;      // what the cache said: to == starting, deferred; a succeeded without attempt
-  const TaskData* outputs = nullptr;       // of a succeeded task, also when they came from the cache
-  std::uint64_t memory = 0;                // to == starting: bytes it may have
+  const CacheAnswer* cache = nullptr;  // what the cache said: to == starting, deferred; a succeeded without attempt
+  const TaskData* outputs = nullptr;   // of a succeeded task, also when they came from the cache
+  std::uint64_t memory = 0;            // to == starting: bytes it may have
   std::optional<StopReason> stop_reason = {};  // to == stopping
-  bool taken_up = false;                   // to == starting: the attempt was begun by an mlpipe that ended too early
-  std::chrono::milliseconds already{0};    // to == running: how long it has run, when it was taken up
+  bool taken_up = false;                 // to == starting: the attempt was begun by an mlpipe that ended too early
+  std::chrono::milliseconds already{0};  // to == running: how long it has run, when it was taken up
 
   // Did the task succeed by an earlier run's result?
   bool cached() const { return to == TaskState::succeeded && cache != nullptr; }

@@ -49,10 +49,22 @@ struct Recovered {
 // answers with transitions to record and, after those are durable, effects to carry out. Loop thread only.
 class Run final {
  public:
-  struct Start { AttemptRequest request; };
-  struct Stop { AttemptId id; StopReason reason; StopMode mode; };
-  struct Release { TaskId task; };  // ResultCache::release()
-  struct Discard { TaskId task; };  // Record::discard(), then ResultCache::discard()
+  struct Start {
+    AttemptRequest request;
+  };
+  struct Stop {
+    AttemptId id;
+    StopReason reason;
+    StopMode mode;
+  };
+  // ResultCache::release()
+  struct Release {
+    TaskId task;
+  };
+  // Record::discard(), then ResultCache::discard()
+  struct Discard {
+    TaskId task;
+  };
   using Effect = std::variant<Start, Stop, Release, Discard>;
 
   // `cache` is borrowed; null: every task runs. `recovered`: what an earlier mlpipe did of this run.
@@ -87,14 +99,14 @@ class Run final {
   const StateCounts& counts() const;
   // Tasks with an attempt under way, in the order they started.
   std::vector<TaskId> active() const;
-  MonotonicTime active_since(TaskId id) const;  // when its attempt was started; of an active task
-  const TaskData* outputs(TaskId id) const;  // of a succeeded task
-  const std::string& reason(TaskId id) const;  // why it was skipped, cancelled or failed
+  MonotonicTime active_since(TaskId id) const;      // when its attempt was started; of an active task
+  const TaskData* outputs(TaskId id) const;         // of a succeeded task
+  const std::string& reason(TaskId id) const;       // why it was skipped, cancelled or failed
   const std::string& cached_from(TaskId id) const;  // the run whose result stands for its own; empty: none
-  std::size_t cached() const;  // how many succeeded by an earlier run's result
+  std::size_t cached() const;                       // how many succeeded by an earlier run's result
   ResultCache* cache() const;
-  bool resumed() const;  // an earlier mlpipe began it
-  int interrupt_signal() const;  // the signal that cancelled the run, 0 if none
+  bool resumed() const;                       // an earlier mlpipe began it
+  int interrupt_signal() const;               // the signal that cancelled the run, 0 if none
   const std::string& interrupted_by() const;  // for people: "SIGINT", "`mlpipe cancel` (process 4711)"
 
  private:

@@ -32,7 +32,19 @@ namespace mlpipe::engine {
 // stopping    asked to end (time-out or cancel); its end is still to come
 // retry_wait  the attempt failed, another follows at a deadline
 // the rest    final
-enum class TaskState { waiting, ready, deferred, starting, running, stopping, retry_wait, succeeded, failed, skipped, cancelled };
+enum class TaskState {
+  waiting,
+  ready,
+  deferred,
+  starting,
+  running,
+  stopping,
+  retry_wait,
+  succeeded,
+  failed,
+  skipped,
+  cancelled
+};
 constexpr std::size_t k_task_states = 11;
 
 enum class RunState { running, succeeded, failed, cancelled };

@@ -12,7 +12,8 @@ namespace mlpipe::metadata {
 struct KnownNames {
   std::vector<std::string> parameters;
   std::vector<std::string> labels;
-  std::vector<std::string> metrics;  // in every form that means one: "rmse", "test.rmse", "evaluate.rmse", "evaluate.test.rmse"
+  // in every form that means one: "rmse", "test.rmse", "evaluate.rmse", "evaluate.test.rmse"
+  std::vector<std::string> metrics;
 };
 
 // Reads all of the record's: for a listing that found nothing.

@@ -17,19 +17,19 @@ struct Making {
   std::string run;
   std::string pipeline;
   std::string task;
-  int attempt = 0;           // 0: from the cache
-  std::string state;         // running state or the end, "cached"
+  int attempt = 0;    // 0: from the cache
+  std::string state;  // running state or the end, "cached"
   std::string component;
-  std::string image;         // as written; empty: an importer
+  std::string image;  // as written; empty: an importer
   std::string image_id;
-  std::string git_commit;    // of the pipeline's folder; empty when it is in none
+  std::string git_commit;  // of the pipeline's folder; empty when it is in none
   bool git_dirty = false;
-  std::string cached_from;   // run whose result stands for its own
-  bool removed = false;      // its artifacts' payload was taken away
+  std::string cached_from;  // run whose result stands for its own
+  bool removed = false;     // its artifacts' payload was taken away
   std::optional<WallTime> finished;
   engine::TaskData inputs;
   engine::TaskData outputs;
-  std::string fingerprint;   // empty: of an importer, or recorded by an older version
+  std::string fingerprint;  // empty: of an importer, or recorded by an older version
 };
 
 enum class Side { input, output };
@@ -38,11 +38,11 @@ enum class Side { input, output };
 struct MakingQuery {
   Side side = Side::output;
   std::string digest;
-  std::string uri;            // without a digest the condition; with one those of this URI come first
-  std::string first_run;      // those of this run come before all others
-  std::string not_of_run;     // without the task not_of_task of that run
+  std::string uri;         // without a digest the condition; with one those of this URI come first
+  std::string first_run;   // those of this run come before all others
+  std::string not_of_run;  // without the task not_of_task of that run
   std::string not_of_task;
-  std::size_t limit = 1;      // then those that are no cached results come first, and the newest
+  std::size_t limit = 1;  // then those that are no cached results come first, and the newest
 };
 
 // An output of a task.

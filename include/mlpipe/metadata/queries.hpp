@@ -26,18 +26,18 @@ struct RunRow {
   std::size_t tasks = 0;
   engine::StateCounts counts{};
   Value arguments = Value::Struct{};
-  std::string root;            // pipeline root, absolute
+  std::string root;  // pipeline root, absolute
   std::string spec_digest;
   std::string spec_file;
-  std::string command_line;    // as it was started, secrets are never part of it
+  std::string command_line;  // as it was started, secrets are never part of it
   std::string mlpipe_version;
-  std::string engine;          // "docker 20.10.24", ...
+  std::string engine;  // "docker 20.10.24", ...
   std::string host;
-  std::string git_commit;      // of the pipeline's folder; empty when it is in none
+  std::string git_commit;  // of the pipeline's folder; empty when it is in none
   bool git_dirty = false;
   std::map<std::string, std::string> labels;
-  std::size_t cached = 0;      // of those that succeeded: by an earlier run's result
-  std::string parent;          // id of the run this one goes on from; empty: none
+  std::size_t cached = 0;           // of those that succeeded: by an earlier run's result
+  std::string parent;               // id of the run this one goes on from; empty: none
   Value options = Value::Struct{};  // how it was started (app/run_options.hpp)
   std::string experiment;
   std::string note;
@@ -51,29 +51,29 @@ struct AttemptRow {
   bool oom_killed = false;
   std::string message;
   std::string hint;
-  std::optional<WallTime> started;   // handed to the runner
-  std::optional<WallTime> running;   // its container ran
+  std::optional<WallTime> started;  // handed to the runner
+  std::optional<WallTime> running;  // its container ran
   std::optional<WallTime> finished;
-  std::string fingerprint;           // empty: of an importer, or recorded by an older version
-  std::string why;                   // why it ran although there is a cache
-  std::string stop_reason;           // "timed_out" or "cancelled" once it was asked to end
-  std::uint64_t memory = 0;          // bytes it may have; 0: no limit
+  std::string fingerprint;   // empty: of an importer, or recorded by an older version
+  std::string why;           // why it ran although there is a cache
+  std::string stop_reason;   // "timed_out" or "cancelled" once it was asked to end
+  std::uint64_t memory = 0;  // bytes it may have; 0: no limit
 };
 
 struct TaskRow {
   std::string path;
   engine::TaskState state = engine::TaskState::waiting;
   std::string component;
-  std::string image;         // as written
-  std::string image_id;      // as resolved
+  std::string image;     // as written
+  std::string image_id;  // as resolved
   std::string image_digest;
-  std::string reason;        // why skipped, cancelled or failed
-  std::vector<AttemptRow> attempts;  // of a cached task none
-  std::string cached_from;   // the run whose result stands for its own; empty: it has its own
+  std::string reason;                 // why skipped, cancelled or failed
+  std::vector<AttemptRow> attempts;   // of a cached task none
+  std::string cached_from;            // the run whose result stands for its own; empty: it has its own
   std::optional<WallTime> cached_at;  // of a cached task: when it was found
   std::optional<WallTime> made;       // and when an attempt made it, however often it was reused since
-  std::string fingerprint;   // of its latest attempt, or of the cached result
-  bool removed = false;      // its artifacts' payload was taken away (keep: false, gc)
+  std::string fingerprint;            // of its latest attempt, or of the cached result
+  bool removed = false;               // its artifacts' payload was taken away (keep: false, gc)
   engine::TaskData inputs;
   engine::TaskData outputs;
 };
@@ -118,7 +118,8 @@ class Queries : public ResultSearch {
   // The tasks of the run with that exact id, in the order of its plan. `inputs` are those of the latest attempt.
   virtual Result<std::vector<TaskRow>> tasks(const std::string& run_id) = 0;
   // What happened to the run with that exact id after event `after`, in order; of one task when `task` is not empty.
-  virtual Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task, std::int64_t after) = 0;
+  virtual Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task,
+                                               std::int64_t after) = 0;
 
   // Lineage (lineage.hpp). The attempts that took or gave an artifact; only the latest of each task counts.
   virtual Result<std::vector<Making>> makings(const MakingQuery& query) = 0;
@@ -154,6 +155,7 @@ Result<std::unique_ptr<Queries>> open_queries(const std::filesystem::path& datab
 
 // The same, leaving nothing behind in the record's folder and writing nothing there but SQLite's shared memory. A record of
 // an older mlpipe is not brought up to date (unavailable).
-Result<std::unique_ptr<Queries>> open_queries_without_trace(const std::filesystem::path& database, IsRunning is_running);
+Result<std::unique_ptr<Queries>> open_queries_without_trace(const std::filesystem::path& database,
+                                                            IsRunning is_running);
 
 }  // namespace mlpipe::metadata

@@ -16,7 +16,7 @@ namespace mlpipe::metadata {
 
 struct RecordCondition {
   enum class Kind {
-    absent,    // there is no file, or an empty one
+    absent,  // there is no file, or an empty one
     sound,
     damaged,   // it is ours, and cannot be relied on
     unusable,  // it is not ours to judge: another program's, a newer mlpipe's, not readable

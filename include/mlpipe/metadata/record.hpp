@@ -19,13 +19,13 @@ struct RunStart {
   std::string spec_file;
   std::string command_line;
   std::string mlpipe_version;
-  std::string engine;      // EngineInfo::name
+  std::string engine;  // EngineInfo::name
   std::string host;
   std::string git_commit;  // of the pipeline's folder; empty when it is in none
   bool git_dirty = false;
   WallTime created{};
-  std::string parent = {};          // id of the run this one goes on from
-  Value options = Value::Struct{};  // how it was started
+  std::string parent = {};                         // id of the run this one goes on from
+  Value options = Value::Struct{};                 // how it was started
   std::map<std::string, std::string> labels = {};  // beside the pipeline's own
   std::string experiment = {};
 };

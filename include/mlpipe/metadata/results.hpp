@@ -16,7 +16,7 @@ struct StoredResult {
   std::string run_id;
   std::string task;
   WallTime finished{};
-  bool removed = false;      // its payload was taken away
+  bool removed = false;  // its payload was taken away
   engine::TaskData outputs;
 };
 

@@ -28,13 +28,13 @@ struct MetricCondition {
 
 // All that is said must hold; what is empty says nothing.
 struct RunFilter {
-  std::vector<RunStatus> statuses;                              // one of them
+  std::vector<RunStatus> statuses;  // one of them
   std::string pipeline;
   std::string experiment;
   std::optional<WallTime> since;                                // begun then or later
   std::vector<std::pair<std::string, std::string>> parameters;  // name and value in text form (base/value.hpp)
   std::vector<std::pair<std::string, std::string>> labels;
-  std::vector<MetricCondition> metrics;                         // one of those the name means must fit
+  std::vector<MetricCondition> metrics;  // one of those the name means must fit
 };
 
 enum class RunKey { created, duration, metric };

@@ -24,7 +24,7 @@ struct FingerprintArtifact {
 
 // What a task is given, as far as it counts.
 struct FingerprintInputs {
-  std::string image;  // the image's id: its content, not its name
+  std::string image;                                     // the image's id: its content, not its name
   std::map<std::string, Value, std::less<>> parameters;  // as the task gave them; defaults are added
   std::map<std::string, FingerprintArtifact, std::less<>> artifacts;
 };

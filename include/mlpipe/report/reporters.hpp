@@ -20,8 +20,8 @@ namespace mlpipe::report {
 
 enum class Color { no, yes };
 enum class Glyphs { ascii, unicode };
-enum class Verbosity { quiet, normal };   // quiet: only failures and the end
-enum class FailureBlocks { no, yes };     // the block about each failed task at the end
+enum class Verbosity { quiet, normal };  // quiet: only failures and the end
+enum class FailureBlocks { no, yes };    // the block about each failed task at the end
 
 // Unicode when the locale of the environment (LC_ALL, LC_CTYPE, LANG) is a UTF-8 one.
 Glyphs glyphs_of_locale();

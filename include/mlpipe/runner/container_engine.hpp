@@ -36,7 +36,8 @@ struct ImageSummary {
 struct BuildRequest {
   std::filesystem::path context;  // folder with a Dockerfile; .dockerignore honoured
   std::string tag;
-  std::string network = {};  // of its RUN lines: "host", ...; empty: what MLPIPE_BUILD_NETWORK says, else the engine's default
+  std::string network =
+      {};  // of its RUN lines: "host", ...; empty: what MLPIPE_BUILD_NETWORK says, else the engine's default
 };
 
 // Lines about pulling or building, for people; called on the calling thread.
@@ -51,9 +52,9 @@ struct Mount {
 };
 
 struct ContainerConfig {
-  std::string name;                           // deterministic: mlpipe-<run>-<task>-<attempt>
-  std::map<std::string, std::string> labels;  // mlpipe.root, mlpipe.run, mlpipe.task, mlpipe.attempt
-  std::string image;                          // Image::id
+  std::string name;                                    // deterministic: mlpipe-<run>-<task>-<attempt>
+  std::map<std::string, std::string> labels;           // mlpipe.root, mlpipe.run, mlpipe.task, mlpipe.attempt
+  std::string image;                                   // Image::id
   std::optional<std::vector<std::string>> entrypoint;  // nothing: the image's own
   std::vector<std::string> command;                    // empty and no entrypoint: the image's own
   std::vector<std::string> env;                        // "NAME=value"
@@ -104,7 +105,7 @@ struct EngineInfo {
   int cpus = 0;             // what the engine can give: 0 when unknown
   std::uint64_t memory = 0;
   bool gpu_runtime = false;
-  std::string storage;      // folder of its images, as the engine names it; empty when unknown
+  std::string storage;  // folder of its images, as the engine names it; empty when unknown
 };
 
 // A container engine as one attempt needs it. Every call may come from any thread, several at once; each blocks no longer
@@ -117,8 +118,10 @@ class ContainerEngine {
 
   // The image as the engine has it now; not_found when it does not.
   virtual Result<Image> inspect_image(const std::string& reference) = 0;
-  virtual Result<Image> pull_image(const std::string& reference, const ProgressSink& progress, const sys::StopSignal& stop) = 0;
-  virtual Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress, const sys::StopSignal& stop) = 0;
+  virtual Result<Image> pull_image(const std::string& reference, const ProgressSink& progress,
+                                   const sys::StopSignal& stop) = 0;
+  virtual Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress,
+                                    const sys::StopSignal& stop) = 0;
   // The images whose repository is below `prefix`, "mlpipe/" for example.
   virtual Result<std::vector<ImageSummary>> list_images(const std::string& prefix) = 0;
   // Takes the name away, and the image with its last name. A container uses it: conflict. One that is not there is fine.
@@ -130,7 +133,8 @@ class ContainerEngine {
   // it has ended. `stop` rising to graceful sends the stop (SIGTERM, SIGKILL after the grace), to kill SIGKILL; output is
   // drained all the while. Returns when the engine says that it has ended; only inspect() tells how. `not_found`,
   // `invalid_input`: it could not be started. `unavailable`: the connection was lost, and the container may live on.
-  virtual Result<> run(const std::string& id, LogSink& log, const std::function<void()>& started, sys::StopSignal& stop) = 0;
+  virtual Result<> run(const std::string& id, LogSink& log, const std::function<void()>& started,
+                       sys::StopSignal& stop) = 0;
   // The same for a container that runs already: its whole log first (mlpipe resume), then as run().
   virtual Result<> follow(const std::string& id, LogSink& log, sys::StopSignal& stop) = 0;
   virtual Result<ContainerState> inspect(const std::string& id) = 0;

@@ -22,7 +22,7 @@ struct DockerSearch {
   std::filesystem::path docker_socket = "/var/run/docker.sock";
   std::filesystem::path podman_socket = "/run/podman/podman.sock";
   std::chrono::milliseconds patience{5'000};  // with an engine that takes connections and says nothing
-  DebugLog* debug_log = nullptr;            // told of every call; borrowed by the engine that is found
+  DebugLog* debug_log = nullptr;              // told of every call; borrowed by the engine that is found
 };
 
 // The search that this process's environment and user give.

@@ -14,6 +14,7 @@ enum class Imports { read, only_named };
 
 // Foresees by what the cache, the tree and the engine have now. Borrows everything, for as long as it lives.
 std::unique_ptr<engine::Foreseer> make_foreseer(const plan::Plan& plan, RunCache& cache, artifact::ArtifactStore& store,
-                                                const FoundImages& images, Imports imports, const sys::StopSignal& stop);
+                                                const FoundImages& images, Imports imports,
+                                                const sys::StopSignal& stop);
 
 }  // namespace mlpipe::runner

@@ -13,8 +13,8 @@
 namespace mlpipe::runner {
 
 struct PreparedImages {
-  std::map<std::string, Image> by_key;      // RunContext::images
-  std::map<std::string, std::string> tags;  // key -> the reference it has in the engine
+  std::map<std::string, Image> by_key;        // RunContext::images
+  std::map<std::string, std::string> tags;    // key -> the reference it has in the engine
   std::map<plan::TaskId, std::string> named;  // the key of tasks whose inputs, known beforehand, say which image it is
 };
 
@@ -40,7 +40,8 @@ struct PinnedImage {
 // The same images as an earlier run had: those in `pins`, by the key they have in PreparedImages, and no others. One that
 // is gone is pulled by its digest, or built anew; it is an Error when that gives another image, or cannot be done.
 Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
-                                      ContainerEngine& engine, const ProgressSink& progress, const sys::StopSignal& stop);
+                                      ContainerEngine& engine, const ProgressSink& progress,
+                                      const sys::StopSignal& stop);
 
 struct FoundImages {
   std::map<std::string, Image> by_key;        // RunContext::images

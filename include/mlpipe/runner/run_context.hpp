@@ -20,10 +20,10 @@ struct RunContext {
   std::filesystem::path run_folder;  // <root>/runs/<run-id>
   unsigned uid = 0;                  // the caller's
   unsigned gid = 0;
-  std::chrono::seconds grace{10};    // between SIGTERM and SIGKILL
-  std::uint64_t default_shm = 0;     // /dev/shm of a task that asked for neither shm nor memory
+  std::chrono::seconds grace{10};  // between SIGTERM and SIGKILL
+  std::uint64_t default_shm = 0;   // /dev/shm of a task that asked for neither shm nor memory
   int concurrent_starts = 2;
-  int concurrent_tasks = 2;          // --jobs: how many sandboxes can be in use at once
+  int concurrent_tasks = 2;  // --jobs: how many sandboxes can be in use at once
   engine::Failpoint failpoint = {};
   // GPUs that containers of an earlier mlpipe hold, by container name.
   std::map<std::string, std::vector<std::string>> gpus_held = {};

@@ -60,8 +60,8 @@ struct Template {
   using Part = std::variant<std::string, Expression>;
   std::vector<Part> parts;
 
-  bool is_literal() const;                   // no expression in it
-  const Expression* whole() const;           // the expression, when the text is nothing but one
+  bool is_literal() const;          // no expression in it
+  const Expression* whole() const;  // the expression, when the text is nothing but one
   std::vector<Reference> references() const;
   // Canonical source text: parses back to a template that renders the same.
   std::string text() const;

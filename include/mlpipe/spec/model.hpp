@@ -20,7 +20,8 @@ namespace mlpipe::spec {
 // ---- Interfaces -------------------------------------------------------------------------------------------------
 
 enum class ParameterType { string, integer, floating, boolean, list, structure };
-std::string_view to_string(ParameterType type);  // KFP's words: "String", "Integer", "Float", "Boolean", "List", "Struct"
+std::string_view to_string(
+    ParameterType type);  // KFP's words: "String", "Integer", "Float", "Boolean", "List", "Struct"
 
 struct ParameterSpec {
   std::string name;
@@ -84,8 +85,8 @@ struct RetryPolicy {
 // `cache:`. Whether the result of an earlier run may stand for the task's own.
 struct CacheSettings {
   bool enabled = true;
-  std::string version;                                 // part of the fingerprint: a new word makes new results
-  std::optional<std::chrono::milliseconds> max_age;    // results older than this do not count
+  std::string version;                               // part of the fingerprint: a new word makes new results
+  std::optional<std::chrono::milliseconds> max_age;  // results older than this do not count
   bool operator==(const CacheSettings&) const = default;
 };
 
@@ -133,14 +134,14 @@ struct TaskSettings {
 // ---- Components -------------------------------------------------------------------------------------------------
 
 struct ContainerSpec {
-  Template image;                            // a literal in native files; KFP may name a parameter
-  std::filesystem::path build_context;       // folder with a Dockerfile; empty: no build, pull `image`
-  bool has_command = false;                  // `command` replaces the image's ENTRYPOINT even when it is empty
+  Template image;                       // a literal in native files; KFP may name a parameter
+  std::filesystem::path build_context;  // folder with a Dockerfile; empty: no build, pull `image`
+  bool has_command = false;             // `command` replaces the image's ENTRYPOINT even when it is empty
   std::vector<Word> command;
   std::vector<Word> args;
-  std::optional<Template> script;            // written to a file and run by its #! line; then command and args are empty
+  std::optional<Template> script;  // written to a file and run by its #! line; then command and args are empty
   std::vector<EnvVariable> env;
-  Where image_where = {};                    // of the image's name, or of the build folder's
+  Where image_where = {};  // of the image's name, or of the build folder's
 };
 
 struct ImporterSpec {
@@ -151,8 +152,15 @@ struct ImporterSpec {
 
 enum class ComponentId : std::uint32_t {};
 
-struct PipelineInput { std::string name; };                        // value of an input of the enclosing DAG component
-struct TaskOutput { std::string task; std::string output; };       // output of a sibling task
+// value of an input of the enclosing DAG component
+struct PipelineInput {
+  std::string name;
+};
+// output of a sibling task
+struct TaskOutput {
+  std::string task;
+  std::string output;
+};
 // What an input is bound to. A Template may hold any pipeline-scope references; a lone reference is given as one of the above.
 using Binding = std::variant<Value, PipelineInput, TaskOutput, Template>;
 
@@ -169,9 +177,9 @@ struct TaskSpec {
   std::string name;
   ComponentId component{};
   std::vector<Argument> arguments;
-  std::vector<std::string> after;                 // order without data; data edges come from the arguments
-  std::shared_ptr<const TaskSettings> settings;   // never null; shared by all tasks that say nothing of their own
-  std::optional<Expression> when;                 // false: the task is skipped and so are its dependants
+  std::vector<std::string> after;                // order without data; data edges come from the arguments
+  std::shared_ptr<const TaskSettings> settings;  // never null; shared by all tasks that say nothing of their own
+  std::optional<Expression> when;                // false: the task is skipped and so are its dependants
   TriggerStrategy trigger = TriggerStrategy::all_succeeded;
   Where where;
 };
@@ -208,13 +216,13 @@ struct Pool {
 struct PipelineSpec {
   std::string name;
   std::string description;
-  ComponentId root{};                       // a DAG component; its interface's input parameters are the pipeline's
-  std::vector<ComponentSpec> components;    // indexed by ComponentId
+  ComponentId root{};                     // a DAG component; its interface's input parameters are the pipeline's
+  std::vector<ComponentSpec> components;  // indexed by ComponentId
   std::vector<Pool> pools;
-  std::string pipeline_root;                // `root:`; empty: not said
-  std::string experiment;                   // groups runs; empty: none
+  std::string pipeline_root;  // `root:`; empty: not said
+  std::string experiment;     // groups runs; empty: none
   std::vector<std::pair<std::string, std::string>> labels;
-  std::vector<SourceFile> sources;          // [0] is the pipeline file
+  std::vector<SourceFile> sources;  // [0] is the pipeline file
 
   const ComponentSpec& component(ComponentId id) const { return components[static_cast<std::size_t>(id)]; }
   const ComponentSpec& root_component() const { return component(root); }

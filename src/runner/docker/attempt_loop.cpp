@@ -278,7 +278,8 @@ void AttemptLoop::advance_stop(short ready) {
   bool lost = false;
   if (!step(*stop_call_, ready, lost)) return;
   const int status = stop_call_->response().status();
-  debug(client_.log(), "engine", "container {}: stop answered {}", id_.substr(0, 12), lost ? "nothing" : std::to_string(status));
+  debug(client_.log(), "engine", "container {}: stop answered {}", id_.substr(0, 12),
+        lost ? "nothing" : std::to_string(status));
   stop_call_.reset();
   // 304, 404, 409: it has ended already.
   if (lost || status >= 500) stop_retry_ = now() + times_.stop_retry;

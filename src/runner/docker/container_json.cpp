@@ -127,7 +127,8 @@ Result<ContainerState> parse_container_state(std::string_view json) {
 
 std::optional<UnclearKill> parse_unclear_kill(std::string_view json) {
   const Result<ContainerState> state = parse_container_state(json);
-  if (!state || state->status != ContainerState::Status::exited || state->exit_code != 128 + SIGKILL || state->oom_killed) {
+  if (!state || state->status != ContainerState::Status::exited || state->exit_code != 128 + SIGKILL ||
+      state->oom_killed) {
     return std::nullopt;
   }
   const Result<Value> parsed = parse_json(json, "container");

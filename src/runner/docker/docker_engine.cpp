@@ -95,8 +95,8 @@ Result<std::vector<ImageSummary>> DockerEngine::list_images(const std::string& p
 Result<> DockerEngine::remove_image(const std::string& reference) {
   const std::string doing = fmt::format("removing image {}", reference);
   if (Result<> valid = check_reference(reference); !valid) return within(doing, valid.error());
-  const Result<Response> response = client_.call(
-      Request{.method = "DELETE", .target = path("images/" + reference)}, {.timeout = k_change_timeout});
+  const Result<Response> response =
+      client_.call(Request{.method = "DELETE", .target = path("images/" + reference)}, {.timeout = k_change_timeout});
   if (!response) return within(doing, response.error());
   if (response->ok() || response->status == 404) return {};
   return engine_refused(doing, *response);
@@ -155,7 +155,8 @@ bool DockerEngine::tells_of_oom_kill(const std::string& id, const UnclearKill& k
                                                    timestamp(kill.ended + k_late_oom), url_encoded(filters)))};
   (void)client_.stream(request, [&](std::string_view piece) { lines.feed(piece); },
                        {.timeout = 2 * k_late_oom, .stop = &enough});
-  debug(client_.log(), "engine", "container {}: killed, and its events say {}", short_id(id), first.empty() ? "nothing" : first);
+  debug(client_.log(), "engine", "container {}: killed, and its events say {}", short_id(id),
+        first.empty() ? "nothing" : first);
   return first == "oom";
 }
 

@@ -60,8 +60,8 @@ Result<Response> told(DebugLog* log, const std::string& name, Calling&& calling)
   const auto begin = std::chrono::steady_clock::now();
   Result<Response> response = calling();
   const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - begin;
-  debug(log, "engine", "{}: {} in {:.1f} ms", name, response ? std::to_string(response->status) : response.error().message,
-        taken.count());
+  debug(log, "engine", "{}: {} in {:.1f} ms", name,
+        response ? std::to_string(response->status) : response.error().message, taken.count());
   return response;
 }
 

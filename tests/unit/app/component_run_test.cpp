@@ -46,10 +46,11 @@ TEST_F(ComponentRun, AllMistakesAreToldOfAtOnce) {
   const auto refused = component_arguments(component_, {"datset=x", "test-set=" + file("none"), "comment"});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_input);
-  EXPECT_EQ(refused.error().message, "-a datset=x: the component has no input \"datset\"; did you mean dataset?\n-a test-set=" +
-                                         file("none") + ": nothing is at " + file("none") +
-                                         "\n-a comment: no name=value\ninput dataset is missing: say -a dataset=PATH "
-                                         "(system.Dataset)\ninput title is missing: say -a title=VALUE (String)");
+  EXPECT_EQ(refused.error().message,
+            "-a datset=x: the component has no input \"datset\"; did you mean dataset?\n-a test-set=" + file("none") +
+                ": nothing is at " + file("none") +
+                "\n-a comment: no name=value\ninput dataset is missing: say -a dataset=PATH "
+                "(system.Dataset)\ninput title is missing: say -a title=VALUE (String)");
 }
 
 TEST_F(ComponentRun, ThePipelineAroundItIsRead) {

@@ -46,7 +46,10 @@ TEST_F(DebugLogTest, EachLineIsInTheFileAtOnceAndEarlierOnesStay) {
 TEST_F(DebugLogTest, ALineSaysWhenAndWhoAndStaysOneLine) {
   const auto log = open_debug_log(file(), "mlpipe run 'a\nb'");
   ASSERT_TRUE(log);
-  EXPECT_THAT(text(), MatchesRegex(R"(....-..-..T..:..:..\.......[-+]..:.. \[[0-9]+\.[0-9]+\] mlpipe: .* as user [0-9]+: mlpipe run 'a\\x0ab'
+  EXPECT_THAT(
+      text(),
+      MatchesRegex(
+          R"(....-..-..T..:..:..\.......[-+]..:.. \[[0-9]+\.[0-9]+\] mlpipe: .* as user [0-9]+: mlpipe run 'a\\x0ab'
 )"));
 }
 

@@ -33,12 +33,14 @@ struct Diff : ListingTest {
     split.parameters["rows"] = Value(3000);
     run.succeed("split", split);
     engine::TaskData trained;
-    trained.artifacts["model"] = test::make_artifact("model", "system.Model", "/data/root/runs/better/train/model/data");
+    trained.artifacts["model"] =
+        test::make_artifact("model", "system.Model", "/data/root/runs/better/train/model/data");
     trained.artifacts["model"].digest = "sha256:" + std::string(64, 'c');
     trained.artifacts["model"].bytes = 400;
     run.succeed("train", trained);
     engine::TaskData metrics;
-    metrics.artifacts["test"] = test::make_artifact("test", "system.Metrics", "/data/root/runs/better/evaluate/test/data");
+    metrics.artifacts["test"] =
+        test::make_artifact("test", "system.Metrics", "/data/root/runs/better/evaluate/test/data");
     metrics.artifacts["test"].metadata =
         Value::Struct{{"rmse", Value(20098.765)}, {"r2", Value(0.125)}, {"rows", Value(600)}, {"mae", Value(0)}};
     run.succeed("evaluate", metrics);

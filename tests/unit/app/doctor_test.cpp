@@ -16,18 +16,21 @@
 namespace mlpipe::app {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using mlpipe::test::TempDir;
 using runner::Image;
 using runner::ProgressSink;
 using sys::StopSignal;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr std::uint64_t k_gib = std::uint64_t{1} << 30;
 
 // What the pretended engine does with the one container it is asked for.
 struct Behaviour {
-  runner::EngineInfo info{.name = "Docker 20.10.24", .address = "unix:///run/docker.sock", .api_version = "1.41", .cpus = 2,
+  runner::EngineInfo info{.name = "Docker 20.10.24",
+                          .address = "unix:///run/docker.sock",
+                          .api_version = "1.41",
+                          .cpus = 2,
                           .memory = 4 * k_gib};
   std::set<std::string> images{"busybox:stable"};
   std::optional<Error> pull_error;
@@ -71,7 +74,8 @@ class FakeEngine final : public runner::ContainerEngine {
     behaviour_.created.push_back(config);
     return std::string("c1");
   }
-  Result<> run(const std::string&, runner::LogSink& log, const std::function<void()>& started, StopSignal& stop) override {
+  Result<> run(const std::string&, runner::LogSink& log, const std::function<void()>& started,
+               StopSignal& stop) override {
     started();
     while (behaviour_.hangs && !stop.requested()) std::this_thread::yield();
     if (behaviour_.shares_files && !behaviour_.report.empty()) {
@@ -82,8 +86,10 @@ class FakeEngine final : public runner::ContainerEngine {
   }
   Result<> follow(const std::string&, runner::LogSink&, StopSignal&) override { return {}; }
   Result<runner::ContainerState> inspect(const std::string&) override {
-    return runner::ContainerState{.status = runner::ContainerState::Status::exited, .started = behaviour_.start_error.empty(),
-                                  .exit_code = behaviour_.hangs ? 137 : behaviour_.exit_code, .error = behaviour_.start_error};
+    return runner::ContainerState{.status = runner::ContainerState::Status::exited,
+                                  .started = behaviour_.start_error.empty(),
+                                  .exit_code = behaviour_.hangs ? 137 : behaviour_.exit_code,
+                                  .error = behaviour_.start_error};
   }
   Result<> stop(const std::string&, std::chrono::seconds) override { return {}; }
   Result<> kill(const std::string&) override { return {}; }
@@ -127,7 +133,9 @@ class Doctor : public ::testing::Test {
             .patience = patience_,
             .clock = clock_};
   }
-  std::vector<Check> examined() { return examine(world(), [](std::string_view) {}); }
+  std::vector<Check> examined() {
+    return examine(world(), [](std::string_view) {});
+  }
   // "ok engine, ok root, ..."
   static std::string summary(const std::vector<Check>& checks) {
     std::vector<std::string> words;
@@ -156,7 +164,8 @@ class Doctor : public ::testing::Test {
 TEST_F(Doctor, FindsAHealthyMachineHealthy) {
   const std::vector<Check> checks = examined();
   EXPECT_EQ(summary(checks),
-            "ok engine, ok root, ok image, ok container, ok mount, ok memory, ok network, ok clock, ok record, ok disk, ok gpu");
+            "ok engine, ok root, ok image, ok container, ok mount, ok memory, ok network, ok clock, ok record, ok "
+            "disk, ok gpu");
   EXPECT_TRUE(healthy(checks));
   EXPECT_EQ(the(checks, "engine").message, "Docker 20.10.24 at unix:///run/docker.sock, API 1.41, 2 CPUs, 4.0 GiB");
   EXPECT_THAT(behaviour_.pulled, IsEmpty());
@@ -204,14 +213,16 @@ TEST_F(Doctor, GoesOnWithALocalImageWhenNothingCanBePulled) {
   const std::vector<Check> checks = examined();
   EXPECT_EQ(the(checks, "image").health, Health::warn);
   EXPECT_EQ(the(checks, "image").message,
-            "busybox:stable cannot be pulled: registry-1.docker.io: no such host; went on with python:3.11-slim, which is there");
+            "busybox:stable cannot be pulled: registry-1.docker.io: no such host; went on with python:3.11-slim, which "
+            "is there");
   EXPECT_EQ(the(checks, "container").health, Health::ok);
   EXPECT_TRUE(healthy(checks));
 }
 
 TEST_F(Doctor, TriesOnlyTheImageThatWasAskedFor) {
   image_ = "registry.example.org/mine:1";
-  behaviour_.pull_error = Error{ErrorCode::permission, "denied", "mlpipe needs a login: docker login registry.example.org"};
+  behaviour_.pull_error =
+      Error{ErrorCode::permission, "denied", "mlpipe needs a login: docker login registry.example.org"};
   const std::vector<Check> checks = examined();
   EXPECT_EQ(the(checks, "image").health, Health::fail);
   EXPECT_THAT(the(checks, "image").hint, HasSubstr("docker login registry.example.org"));

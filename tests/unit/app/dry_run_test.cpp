@@ -16,7 +16,9 @@ using ::testing::HasSubstr;
 
 class DryRunTest : public testing::Test {
  protected:
-  TaskForecast& task(const std::string& name) { return forecast_.tasks[plan::index(prepared_.plan.find(name).value())]; }
+  TaskForecast& task(const std::string& name) {
+    return forecast_.tasks[plan::index(prepared_.plan.find(name).value())];
+  }
   TaskForecast& becomes(const std::string& name, Outlook outlook, std::string reason = {}) {
     task(name).foresight.outlook = outlook;
     task(name).foresight.reason = std::move(reason);
@@ -26,7 +28,8 @@ class DryRunTest : public testing::Test {
     return {.command = command_, .prepared = prepared_, .clock = clock_, .stop = stop_, .run_id = "r"};
   }
   std::string text() const {
-    const Console console{.out = [](std::string_view) { return true; }, .err = [](std::string_view) {}, .clock = clock_};
+    const Console console{
+        .out = [](std::string_view) { return true; }, .err = [](std::string_view) {}, .clock = clock_};
     return forecast_text(run(), forecast_, console);
   }
 

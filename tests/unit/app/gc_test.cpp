@@ -67,7 +67,8 @@ struct Gc : ListingTest {
     spec->labels.clear();
     test::RunWriter writer(record(), start, std::move(spec));
     engine::TaskData outputs;
-    outputs.artifacts["model"] = test::make_artifact("model", "system.Model", (root.run(id) / "train/model/data").string());
+    outputs.artifacts["model"] =
+        test::make_artifact("model", "system.Model", (root.run(id) / "train/model/data").string());
     writer.succeed("train", outputs);
     EXPECT_TRUE(record().record_images({{"worker", "sha256:mlpipe/worker:" + id, ""}}));
     if (end == End::finished) writer.finish(state);
@@ -97,7 +98,9 @@ struct Gc : ListingTest {
     return ids;
   }
   bool has_folder(const std::string& id) const { return fs::exists(root.run(id)); }
-  void age(const fs::path& path) { fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(24 * 365 * 10)); }
+  void age(const fs::path& path) {
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(24 * 365 * 10));
+  }
   void stranger(const std::string& id, const std::string& run) {
     engine.strangers.push_back(
         {.id = id, .name = "mlpipe-" + id, .labels = {{"mlpipe.root", root.path().string()}, {"mlpipe.run", run}}});
@@ -175,7 +178,8 @@ TEST_F(Gc, TheOldestGoUntilTheRootIsSmallEnough) {
   add_run("r3", 2000);
   GcCommand command = really();
   std::uint64_t all = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(root.path())) all += entry.is_regular_file() ? entry.file_size() : 0;
+  for (const auto& entry : fs::recursive_directory_iterator(root.path()))
+    all += entry.is_regular_file() ? entry.file_size() : 0;
   command.max_size = std::to_string(all - 50'000);
   EXPECT_EQ(clean(command), ExitCode::succeeded) << err;
   EXPECT_FALSE(has_folder("r1"));
@@ -250,13 +254,14 @@ TEST_F(Gc, WithoutAnEngineItDoesTheRestAndSaysSo) {
 
 TEST_F(Gc, FoldersOfStartsThatCrashedGoAfterAnHour) {
   add_run("r1", 0);
-  for (const char* name : {"crashed", "fresh", "unrecorded", "half-removed"}) fs::create_directories(root.run(name) / ".mlpipe");
+  for (const char* name : {"crashed", "fresh", "unrecorded", "half-removed"})
+    fs::create_directories(root.run(name) / ".mlpipe");
   folder.write("runs/unrecorded/run.json", "{}");
   folder.write("runs/half-removed/run.json", "{}");
   folder.write("runs/half-removed/.mlpipe/removed", "");
   folder.write("runs/somebodys/notes.txt", "mine");
-  clock.milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(
-                           SystemClock().wall() - test::at_millisecond(0)).count();
+  clock.milliseconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock().wall() - test::at_millisecond(0)).count();
   for (const char* name : {"crashed", "unrecorded", "half-removed", "somebodys"}) age(root.run(name));
   EXPECT_EQ(clean(really()), ExitCode::succeeded) << err;
   EXPECT_FALSE(has_folder("crashed"));

@@ -12,9 +12,9 @@
 namespace mlpipe::app {
 namespace {
 
+using mlpipe::test::TempDir;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using mlpipe::test::TempDir;
 
 // A spec and the plan that borrows it.
 struct Drawn {
@@ -79,7 +79,8 @@ TEST(Graph, TextShowsLayersNeedsAndTheLongestPath) {
 TEST(Graph, TextHasAnAsciiForm) {
   Drawn drawn(k_diamond);
   const std::string text = graph_text(drawn.plan, report::Glyphs::ascii);
-  EXPECT_TRUE(std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) << text;
+  EXPECT_TRUE(std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
+      << text;
   EXPECT_THAT(text, HasSubstr("3 + * train_forest"));
   EXPECT_THAT(text, HasSubstr("\n  ` o look"));
 }
@@ -110,7 +111,8 @@ TEST(Graph, DotQuotesNamesAndLabels) {
   Drawn drawn(k_diamond);
   const std::string dot = graph_dot(drawn.plan);
   EXPECT_THAT(dot, HasSubstr("digraph \"diamond\" {\n"));
-  EXPECT_THAT(dot, HasSubstr("  \"raw\" [label=\"raw\\nimport table.csv\", shape=cylinder, style=solid, penwidth=2];\n"));
+  EXPECT_THAT(dot,
+              HasSubstr("  \"raw\" [label=\"raw\\nimport table.csv\", shape=cylinder, style=solid, penwidth=2];\n"));
   EXPECT_THAT(dot, HasSubstr("  \"look\" [label=\"look\\nalpine:3\"];\n"));
   EXPECT_THAT(dot, HasSubstr("parameters.go != 'a\\\"b'\", penwidth=2];"));
   EXPECT_THAT(dot, HasSubstr("  \"split\" -> \"train_forest\" [penwidth=2];\n"));

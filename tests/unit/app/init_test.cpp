@@ -10,10 +10,10 @@
 namespace mlpipe::app {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 using mlpipe::test::slurp;
 using mlpipe::test::TempDir;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Init, WritesAPipelineThatIsValidWithoutAWarning) {
   TempDir folder;

@@ -96,13 +96,16 @@ TEST_F(Preflight, OnlySelectedTasksCount) {
 TEST_F(Preflight, SecretsAloneAreAMatterOfTheEnvironment) {
   Error error = refused("  a: {image: x, secrets: {MLTEST_ABSENT: {env: MLTEST_ABSENT}, F: {file: none}}}\n");
   EXPECT_EQ(error.code, ErrorCode::permission);
-  EXPECT_EQ(error.message, "task a: secret \"MLTEST_ABSENT\": the environment variable MLTEST_ABSENT is not set\n"
-                           "task a: secret \"F\": no file at " + (folder_.path() / "none").string());
+  EXPECT_EQ(error.message,
+            "task a: secret \"MLTEST_ABSENT\": the environment variable MLTEST_ABSENT is not set\n"
+            "task a: secret \"F\": no file at " +
+                (folder_.path() / "none").string());
   EXPECT_EQ(error.hint, "set secrets where mlpipe runs");
 }
 
 TEST_F(Preflight, AllMistakesAreToldAtOnce) {
-  Error error = refused("  s: {image: x, secrets: [MLTEST_ABSENT]}\n  a: {import: {uri: none}}\n  b: {import: {uri: gone}}\n");
+  Error error =
+      refused("  s: {image: x, secrets: [MLTEST_ABSENT]}\n  a: {import: {uri: none}}\n  b: {import: {uri: gone}}\n");
   EXPECT_EQ(error.code, ErrorCode::invalid_input);
   EXPECT_THAT(error.message, HasSubstr("task a: import: nothing"));
   EXPECT_THAT(error.message, HasSubstr("task b: import: nothing"));

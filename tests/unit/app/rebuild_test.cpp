@@ -23,7 +23,8 @@ struct Rebuild : ListingTest {
     const auto tasks = queries->tasks(id).value();
     const auto events = queries->events(id, "", 0).value();
     ManifestExtras extras{.events = events.back().number};
-    extras.images = Value::Struct{{"debian:12", Value::Struct{{"id", "sha256:1d1d"}, {"digest", "debian@sha256:d1d1"}}}};
+    extras.images =
+        Value::Struct{{"debian:12", Value::Struct{{"id", "sha256:1d1d"}, {"digest", "debian@sha256:d1d1"}}}};
     extras.needs = Value::Struct{{"train", Value::List{"split"}}};
     std::filesystem::create_directories(root.run(id) / ".mlpipe");
     ASSERT_TRUE(write_manifest(root.run(id), run, tasks, extras));
@@ -79,7 +80,8 @@ TEST_F(Rebuild, FindsCachedResultsAgainWithWhatTheyWereMadeOf) {
                                    .fingerprint_text = "version mlpipe 1\n",
                                    .why = "nothing like it was made yet"};
     engine::AttemptResult result;
-    result.outputs.artifacts["model"] = test::make_artifact("model", "system.Model", "/data/root/runs/one/a/model/data");
+    result.outputs.artifacts["model"] =
+        test::make_artifact("model", "system.Model", "/data/root/runs/one/a/model/data");
     const engine::TaskData inputs{.parameters = {{"rate", Value(0.5)}}, .artifacts = {}};
     test::RunWriter one(own, "one", {"a"});
     ASSERT_TRUE(own.record_images({{"debian:12", "sha256:1d1d", "debian@sha256:d1d1"}}));
@@ -120,7 +122,8 @@ TEST_F(Rebuild, FindsCachedResultsAgainWithWhatTheyWereMadeOf) {
     EXPECT_EQ(results[number].outputs, results_before[number].outputs);
   }
   EXPECT_EQ(queries->fingerprint_text("f1").value(), "version mlpipe 1\n");
-  const metadata::MakingQuery made{.side = metadata::Side::output, .digest = results[0].outputs.artifacts.at("model").digest, .limit = 9};
+  const metadata::MakingQuery made{
+      .side = metadata::Side::output, .digest = results[0].outputs.artifacts.at("model").digest, .limit = 9};
   EXPECT_EQ(queries->makings(made)->size(), 2u);
   EXPECT_EQ(queries->making_of("two", "a").value()->cached_from, "one");
 }
@@ -222,11 +225,13 @@ TEST_F(Rebuild, LeavesOutWhatItCannotReadAndSaysSo) {
   write_manifest_of(full);
   std::filesystem::create_directories(root.run("never-begun"));
   folder.write("runs/torn/run.json", "{\"version\": 2, \"run\": \"to");
-  folder.write("runs/of-another/run.json", R"({"version": 2, "run": "x", "state": "failed", "created": "2026-01-01T00:00:00Z"})");
+  folder.write("runs/of-another/run.json",
+               R"({"version": 2, "run": "x", "state": "failed", "created": "2026-01-01T00:00:00Z"})");
   folder.write("runs/from-the-future/run.json", R"({"version": 99})");
   folder.write("runs/list/run.json", "[1, 2]");
-  folder.write("runs/odd/run.json",
-               R"({"version": 2, "run": "odd", "state": "failed", "created": "2026-01-01T00:00:00Z", "arguments": [], "tasks":
+  folder.write(
+      "runs/odd/run.json",
+      R"({"version": 2, "run": "odd", "state": "failed", "created": "2026-01-01T00:00:00Z", "arguments": [], "tasks":
                   [{"task": "a", "state": "nosuch"}]})");
   folder.write("runs/twice/run.json",
                R"({"version": 2, "run": "twice", "state": "failed", "created": "2026-01-01T00:00:00Z", "tasks":

@@ -110,7 +110,8 @@ TEST_F(Replay, RunsAllAsItWasStartedWithoutTheCache) {
 }
 
 TEST_F(Replay, OfARunThatWentOnFromAnotherAllItsTasksRun) {
-  const RecordedRun run = original(Value::Struct{{"from", Value::List{"split"}}, {"only", Value::List{"train"}}}, "zero");
+  const RecordedRun run =
+      original(Value::Struct{{"from", Value::List{"split"}}, {"only", Value::List{"train"}}}, "zero");
   const RunCommand command = command_of_replay(run, *spec_, {}).value();
   EXPECT_THAT(command.from, IsEmpty());
   EXPECT_THAT(command.only, IsEmpty());

@@ -87,8 +87,9 @@ TEST_F(RunFilterOptions, EachMistakeSaysHowItIsWritten) {
 }
 
 TEST_F(RunFilterOptions, AreReadFromTheCommandLine) {
-  const char* words[] = {"mlpipe", "runs",    "--status", "failed", "--status",    "interrupted", "--sort", "-metric:rmse",
-                         "-p",     "rate=-1", "--metric", "rmse<3", "--pipeline", "prices",      "-n",     "5"};
+  const char* words[] = {"mlpipe",     "runs",         "--status", "failed",  "--status", "interrupted",
+                         "--sort",     "-metric:rmse", "-p",       "rate=-1", "--metric", "rmse<3",
+                         "--pipeline", "prices",       "-n",       "5"};
   const Command parsed = parse_arguments(static_cast<int>(std::size(words)), words);
   ASSERT_TRUE(std::holds_alternative<RunsCommand>(parsed));
   const auto& runs = std::get<RunsCommand>(parsed);

@@ -35,8 +35,7 @@ struct Verify : ListingTest {
     ::stat(model.c_str(), &info);
     const std::int64_t now = std::int64_t{info.st_ctim.tv_sec} * 1000 + info.st_ctim.tv_nsec / 1'000'000;
     run.set_time(now - test::at_millisecond(0).time_since_epoch().count());  // the payload is no newer than its record
-    for (const auto& [task, output, path] :
-         {std::tuple("split", "data", data), std::tuple("train", "model", model)}) {
+    for (const auto& [task, output, path] : {std::tuple("split", "data", data), std::tuple("train", "model", model)}) {
       const auto digest = artifact::digest_path(path, {}).value();
       engine::TaskData outputs;
       outputs.artifacts[output] = test::make_artifact(output, "system.Artifact", path.string());

@@ -27,7 +27,8 @@ struct Why : ListingTest {
 
   // The artifact `output` of `task` with that digest, in the tree of the run.
   engine::Artifact artifact(const std::string& run, const std::string& task, char digit, std::uint64_t bytes) {
-    engine::Artifact made = test::make_artifact("data", "system.Dataset", (root.run(run) / task / "data" / "data").string());
+    engine::Artifact made =
+        test::make_artifact("data", "system.Dataset", (root.run(run) / task / "data" / "data").string());
     made.digest = "sha256:" + std::string(64, digit);
     made.bytes = bytes;
     return made;
@@ -39,7 +40,8 @@ struct Why : ListingTest {
     component.implementation = spec::ContainerSpec{};
     plan::FingerprintInputs facts{.image = image};
     facts.parameters.emplace("rate", Value(rate));
-    facts.artifacts.emplace("dataset", plan::FingerprintArtifact{.type = input.type, .digest = input.digest, .file_name = "data"});
+    facts.artifacts.emplace("dataset",
+                            plan::FingerprintArtifact{.type = input.type, .digest = input.digest, .file_name = "data"});
     plan::Fingerprint made = plan::fingerprint_of(component, {}, facts);
     engine::CacheAnswer answer;
     answer.fingerprint = made.hex;
@@ -61,7 +63,8 @@ struct Why : ListingTest {
     run.end("train", result, result.end == engine::AttemptEnd::succeeded ? TaskState::succeeded : TaskState::failed);
   }
 
-  std::unique_ptr<test::RunWriter> begin(const std::string& id, const std::vector<std::string>& tasks = {"split", "train"}) {
+  std::unique_ptr<test::RunWriter> begin(const std::string& id,
+                                         const std::vector<std::string>& tasks = {"split", "train"}) {
     metadata::RunStart start = test::start_of(id);
     start.root = root.path().string();
     return std::make_unique<test::RunWriter>(record(), start, test::make_spec("prices", tasks));
@@ -79,7 +82,8 @@ struct Why : ListingTest {
       split.artifacts["data"] = artifact(id, "split", digit, digit == '1' ? 8 : 12);
       split.artifacts["data"].is_folder = true;
       run->succeed("split", split);
-      run_train(*run, split.artifacts["data"], fingerprint(split.artifacts["data"], rate, "no run has made this result yet"));
+      run_train(*run, split.artifacts["data"],
+                fingerprint(split.artifacts["data"], rate, "no run has made this result yet"));
       run->finish(engine::RunState::succeeded);
     }
   }
@@ -104,15 +108,19 @@ TEST_F(Why, AnImageThatWasBuiltNamesItsFolder) {
     run.finish(engine::RunState::succeeded);
   }
   ASSERT_EQ(ask("r2", "train"), ExitCode::succeeded) << err;
-  EXPECT_THAT(out, HasSubstr("    image changed from sha256:1d1d to sha256:2d2d\n"
-                             "      it was built anew from /work/components/train: its files changed, or the image it starts from\n"));
+  EXPECT_THAT(
+      out,
+      HasSubstr(
+          "    image changed from sha256:1d1d to sha256:2d2d\n"
+          "      it was built anew from /work/components/train: its files changed, or the image it starts from\n"));
 }
 
 TEST_F(Why, TheFirstRunHasNothingToCompareWith) {
   write_two_runs();
   ASSERT_EQ(ask("r1", "train"), ExitCode::succeeded);
-  EXPECT_EQ(out, "train ran: no run has made this result yet\n"
-                 "  no earlier run of this pipeline has a task train to compare with\n");
+  EXPECT_EQ(out,
+            "train ran: no run has made this result yet\n"
+            "  no earlier run of this pipeline has a task train to compare with\n");
 }
 
 TEST_F(Why, AResultComesBeforeANewerFailure) {
@@ -148,7 +156,9 @@ TEST_F(Why, ACachedTaskNamesTheAttemptThatReallyRan) {
     from = id;
   }
   ASSERT_EQ(ask("r4", "train"), ExitCode::succeeded);
-  EXPECT_THAT(out, HasSubstr("train was not run: it has the result of run r3\n  made by train of run r2, attempt 1, succeeded"));
+  EXPECT_THAT(
+      out,
+      HasSubstr("train was not run: it has the result of run r3\n  made by train of run r2, attempt 1, succeeded"));
   ASSERT_EQ(ask("r4", "train", true), ExitCode::succeeded);
   const Value answer = parse_json(out, "out").value();
   EXPECT_EQ(answer.text_or("outcome", ""), "cached");
@@ -164,7 +174,8 @@ TEST_F(Why, WhatDidNotRunSaysWhy) {
   engine::Transition deferred = run->change("late", TaskState::deferred);
   deferred.reason = "mlpipe run 7 makes the same result";
   ASSERT_TRUE(run->commit_all({failed, deferred}));
-  write_file(root.run("r1") / "run.json", R"({"version": 2, "tasks": [{"task": "train", "needs": ["split", "judge"]}]})");
+  write_file(root.run("r1") / "run.json",
+             R"({"version": 2, "tasks": [{"task": "train", "needs": ["split", "judge"]}]})");
   ASSERT_EQ(ask("r1", "judge"), ExitCode::succeeded);
   EXPECT_EQ(out, "judge did not run: skipped: its condition is false: 1 > 2\n");
   ASSERT_EQ(ask("r1", "deploy"), ExitCode::succeeded);

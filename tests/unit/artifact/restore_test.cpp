@@ -77,9 +77,7 @@ class Restore : public testing::Test {
     EXPECT_TRUE(whole) << (whole ? "" : whole.error().message);
     return whole && *whole;
   }
-  void restore(const engine::Artifact& stored) {
-    ASSERT_TRUE(can_restore(*second_, stored, uri_));
-  }
+  void restore(const engine::Artifact& stored) { ASSERT_TRUE(can_restore(*second_, stored, uri_)); }
   // False: what is stored is not whole.
   static bool can_restore(ArtifactStore& store, const engine::Artifact& stored, const std::string& uri) {
     const Result<bool> restored = store.restore(stored, uri, k_never);

@@ -14,14 +14,16 @@ TEST(Sha256, GivesTheKnownDigests) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  EXPECT_EQ(sha256_hex(std::string(1'000'000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(sha256_hex(std::string(1'000'000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 TEST(Sha256, PiecesGiveTheDigestOfTheWhole) {
   std::string text(100'003, 'x');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 31);
   Sha256 hash;
-  for (std::size_t at = 0, size = 0; at < text.size(); at += size, ++size) hash.update(std::string_view(text).substr(at, size));
+  for (std::size_t at = 0, size = 0; at < text.size(); at += size, ++size)
+    hash.update(std::string_view(text).substr(at, size));
   EXPECT_EQ(hash.finish_hex(), sha256_hex(text));
 }
 
@@ -31,8 +33,8 @@ TEST(Base64, GivesTheKnownTexts) {
     std::string bytes;
     std::string text;
   };
-  for (const Case& c : {Case{"", ""}, Case{"f", "Zg=="}, Case{"fo", "Zm8="}, Case{"foo", "Zm9v"}, Case{"foob", "Zm9vYg=="},
-                        Case{"fooba", "Zm9vYmE="}, Case{"foobar", "Zm9vYmFy"}}) {
+  for (const Case& c : {Case{"", ""}, Case{"f", "Zg=="}, Case{"fo", "Zm8="}, Case{"foo", "Zm9v"},
+                        Case{"foob", "Zm9vYg=="}, Case{"fooba", "Zm9vYmE="}, Case{"foobar", "Zm9vYmFy"}}) {
     EXPECT_EQ(to_base64(c.bytes), c.text);
     EXPECT_EQ(from_base64(c.text), c.bytes);
   }

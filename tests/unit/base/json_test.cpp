@@ -24,9 +24,9 @@ std::string error_of(std::string_view text) {
 }
 
 TEST(Json, ReadsAndWritesEveryKind) {
-  for (std::string_view text : {"null", "true", "false", "0", "-7", "0.5", "\"\"", "\"ä😀\"", "[]", "{}", "[1,[2,[3]],\"a\"]",
-                                R"({"a":{"b":[1,{"c":null}]},"d":"e"})", R"("\"\\\n\r\t\u0001")", "9223372036854775807",
-                                "-9223372036854775808"}) {
+  for (std::string_view text : {"null", "true", "false", "0", "-7", "0.5", "\"\"", "\"ä😀\"", "[]", "{}",
+                                "[1,[2,[3]],\"a\"]", R"({"a":{"b":[1,{"c":null}]},"d":"e"})", R"("\"\\\n\r\t\u0001")",
+                                "9223372036854775807", "-9223372036854775808"}) {
     Result<Value> value = parse_json(text, "t");
     ASSERT_TRUE(value.has_value()) << value.error().message;
     EXPECT_EQ(to_json(*value), text);
@@ -77,7 +77,9 @@ TEST(Json, AValueIsAddedAsDeepAsItStands) {
 
 TEST(Json, WhatJsonCannotSayIsReplaced) {
   EXPECT_EQ(to_json(Value(std::numeric_limits<double>::infinity())), "null");
-  EXPECT_EQ(to_json(Value("a\xff" "b\"")), "\"a\uFFFDb\\\"\"");
+  EXPECT_EQ(to_json(Value("a\xff"
+                          "b\"")),
+            "\"a\uFFFDb\\\"\"");
   EXPECT_EQ(to_json(Value(std::string("\0\x1f\x7f", 3))), "\"\\u0000\\u001f\x7f\"");
 }
 
@@ -101,12 +103,13 @@ TEST(Json, MistakesTellTheirPlace) {
     std::string text;
     std::string start;
   };
-  for (const Case& c : {Case{"", "file.json:1:1: syntax error: it is empty"}, Case{"  ", "file.json:1:2: syntax error: it is empty"},
-                        Case{"[1,\n 2,\n x]", "file.json:3:2: syntax error"},
-                        Case{"{\"a\" 1}", "file.json:1:6: syntax error"}, Case{"[1] 2", "file.json:1:5: syntax error"},
-                        Case{"[\"äöü\" x]", "file.json:1:8: syntax error"}, Case{"[01]", "file.json:1:3: syntax error"},
-                        Case{"NaN", "file.json:1:1: syntax error"}, Case{"{'a': 1}", "file.json:1:2: syntax error"},
-                        Case{"[1,]", "file.json:1:4: syntax error"}, Case{"\"\\ud800\"", "file.json:1:8: syntax error"}}) {
+  for (const Case& c :
+       {Case{"", "file.json:1:1: syntax error: it is empty"}, Case{"  ", "file.json:1:2: syntax error: it is empty"},
+        Case{"[1,\n 2,\n x]", "file.json:3:2: syntax error"}, Case{"{\"a\" 1}", "file.json:1:6: syntax error"},
+        Case{"[1] 2", "file.json:1:5: syntax error"}, Case{"[\"äöü\" x]", "file.json:1:8: syntax error"},
+        Case{"[01]", "file.json:1:3: syntax error"}, Case{"NaN", "file.json:1:1: syntax error"},
+        Case{"{'a': 1}", "file.json:1:2: syntax error"}, Case{"[1,]", "file.json:1:4: syntax error"},
+        Case{"\"\\ud800\"", "file.json:1:8: syntax error"}}) {
     EXPECT_THAT(error_of(c.text), StartsWith(c.start)) << c.text;
   }
 }
@@ -125,7 +128,8 @@ TEST(Json, NonUtf8AndNulBytesAreErrorsAndPrintSafely) {
 Value random_value(std::mt19937& random, int depth) {
   auto pick = [&](unsigned below) { return static_cast<unsigned>(random() % below); };
   auto text = [&] {
-    static const std::vector<std::string> pieces = {"a", "\"", "\\", "\n", "\x01", "ä", "😀", "\u2028", "/", "\x7f", " "};
+    static const std::vector<std::string> pieces = {"a", "\"",     "\\", "\n",   "\x01", "ä",
+                                                    "😀", "\u2028", "/",  "\x7f", " "};
     std::string out;
     for (unsigned i = pick(5); i > 0; --i) out += pieces[pick(static_cast<unsigned>(pieces.size()))];
     return out;

@@ -46,9 +46,10 @@ TEST(Result, ErrnoValuesBecomeCodes) {
     int number;
     ErrorCode code;
   };
-  for (const Case& c : {Case{ENOENT, ErrorCode::not_found}, Case{EACCES, ErrorCode::permission}, Case{EROFS, ErrorCode::permission},
-                        Case{ENOSPC, ErrorCode::no_space}, Case{EDQUOT, ErrorCode::no_space}, Case{EEXIST, ErrorCode::conflict},
-                        Case{ECONNREFUSED, ErrorCode::unavailable}, Case{EISDIR, ErrorCode::invalid_input}, Case{EIO, ErrorCode::io}}) {
+  for (const Case& c :
+       {Case{ENOENT, ErrorCode::not_found}, Case{EACCES, ErrorCode::permission}, Case{EROFS, ErrorCode::permission},
+        Case{ENOSPC, ErrorCode::no_space}, Case{EDQUOT, ErrorCode::no_space}, Case{EEXIST, ErrorCode::conflict},
+        Case{ECONNREFUSED, ErrorCode::unavailable}, Case{EISDIR, ErrorCode::invalid_input}, Case{EIO, ErrorCode::io}}) {
     EXPECT_EQ(error_code_of_errno(c.number), c.code) << c.number;
   }
   Result<> failed = fail_errno("reading /x", ENOENT);

@@ -51,9 +51,11 @@ TEST(Value, OrdersNumbersByTheirExactValues) {
     Value left;
     Value right;
   };
-  for (const Case& c : {Case{1, 2}, Case{1, 1.5}, Case{-1.5, -1}, Case{-2, -1.5}, Case{INT64_MAX, 9223372036854775808.0}, Case{0, 5e-324},
-                        Case{std::int64_t{9007199254740992}, 9007199254740994.0}, Case{9007199254740992.0, std::int64_t{9007199254740993}},
-                        Case{-1e300, INT64_MIN}, Case{INT64_MAX, std::numeric_limits<double>::infinity()}}) {
+  for (const Case& c :
+       {Case{1, 2}, Case{1, 1.5}, Case{-1.5, -1}, Case{-2, -1.5}, Case{INT64_MAX, 9223372036854775808.0},
+        Case{0, 5e-324}, Case{std::int64_t{9007199254740992}, 9007199254740994.0},
+        Case{9007199254740992.0, std::int64_t{9007199254740993}}, Case{-1e300, INT64_MIN},
+        Case{INT64_MAX, std::numeric_limits<double>::infinity()}}) {
     EXPECT_TRUE(compare_numbers(c.left, c.right) < 0) << to_json(c.left) << " " << to_json(c.right);
     EXPECT_TRUE(compare_numbers(c.right, c.left) > 0) << to_json(c.left) << " " << to_json(c.right);
   }
@@ -86,11 +88,12 @@ TEST(Value, NumbersPrintShortAndPlain) {
     double number;
     std::string text;
   };
-  for (const Case& c : {Case{0, "0"}, Case{-0.0, "0"}, Case{1, "1"}, Case{-1, "-1"}, Case{0.5, "0.5"}, Case{0.1, "0.1"}, Case{3e5, "300000"},
-                        Case{1e15, "1000000000000000"}, Case{1e16, "10000000000000000"}, Case{123456789012345680.0, "123456789012345680"},
-                        Case{1e20, "100000000000000000000"}, Case{1e21, "1e+21"}, Case{1.5e300, "1.5e+300"}, Case{0.0000015, "0.0000015"},
-                        Case{1e-7, "0.0000001"}, Case{1e-8, "1e-08"}, Case{5e-324, "5e-324"}, Case{-2.5e-7, "-0.00000025"},
-                        Case{1.0 / 3, "0.3333333333333333"}}) {
+  for (const Case& c :
+       {Case{0, "0"}, Case{-0.0, "0"}, Case{1, "1"}, Case{-1, "-1"}, Case{0.5, "0.5"}, Case{0.1, "0.1"},
+        Case{3e5, "300000"}, Case{1e15, "1000000000000000"}, Case{1e16, "10000000000000000"},
+        Case{123456789012345680.0, "123456789012345680"}, Case{1e20, "100000000000000000000"}, Case{1e21, "1e+21"},
+        Case{1.5e300, "1.5e+300"}, Case{0.0000015, "0.0000015"}, Case{1e-7, "0.0000001"}, Case{1e-8, "1e-08"},
+        Case{5e-324, "5e-324"}, Case{-2.5e-7, "-0.00000025"}, Case{1.0 / 3, "0.3333333333333333"}}) {
     EXPECT_EQ(number_text(c.number), c.text);
   }
   EXPECT_EQ(number_text(std::nan("")), "NaN");
@@ -100,7 +103,8 @@ TEST(Value, NumbersPrintShortAndPlain) {
 TEST(Value, NumberTextReadsBackAsTheSameNumber) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 100'000; ++i) {
-    double number = std::ldexp(static_cast<double>(random()), static_cast<int>(random() % (i % 2 == 0 ? 200 : 2000)) - (i % 2 == 0 ? 150 : 1100));
+    double number = std::ldexp(static_cast<double>(random()),
+                               static_cast<int>(random() % (i % 2 == 0 ? 200 : 2000)) - (i % 2 == 0 ? 150 : 1100));
     if (!std::isfinite(number)) continue;
     ASSERT_EQ(std::strtod(number_text(number).c_str(), nullptr), number) << number_text(number);
   }

@@ -21,7 +21,8 @@ struct Kill {
 // What outlives mlpipe: the containers. A runner that is started anew knows none of them, until it is told to take one up.
 class Containers final : public TaskRunner {
  public:
-  Containers(test::FakeClock& clock, std::function<Script(AttemptId)> script) : clock_(clock), script_(std::move(script)) {}
+  Containers(test::FakeClock& clock, std::function<Script(AttemptId)> script)
+      : clock_(clock), script_(std::move(script)) {}
 
   void interrupt_at(MonotonicTime time, int signal) { interrupts_.emplace(time, signal); }
   void settle_at(MonotonicTime time, TaskId task) { settled_.emplace(time, task); }
@@ -44,7 +45,8 @@ class Containers final : public TaskRunner {
       if (found->second.ends <= clock_.now()) ++collected;
       // As the real one: nobody knows how it would have ended without the stop of the mlpipe that is gone.
       const AttemptEnd end = found->second.result.end;
-      if (end == AttemptEnd::cancelled && found->second.ends <= clock_.now()) found->second.result.end = AttemptEnd::lost;
+      if (end == AttemptEnd::cancelled && found->second.ends <= clock_.now())
+        found->second.result.end = AttemptEnd::lost;
     } else {
       EXPECT_FALSE(request.take_up->running_since) << "seen running, but it never was";
       create(request.id);
@@ -106,14 +108,18 @@ class Containers final : public TaskRunner {
     MonotonicTime up, ends;
     AttemptResult result;
   };
-  struct Attended { bool running_told = false; };
+  struct Attended {
+    bool running_told = false;
+  };
 
   void create(AttemptId id) {
     const Script script = script_(id);
     const MonotonicTime up = clock_.now() + script.starts_in;
     containers_.emplace(id, Container{script, up, up + script.lasts, script.result});
   }
-  static bool comes_up(const Container& container) { return container.script.comes_up && container.up < container.ends; }
+  static bool comes_up(const Container& container) {
+    return container.script.comes_up && container.up < container.ends;
+  }
 
   test::FakeClock& clock_;
   std::function<Script(AttemptId)> script_;
@@ -233,8 +239,12 @@ class KilledRecord final : public Record {
   Result<> discard(TaskId task) override { return record_.discard(task); }
   Result<> finish(RunState state, WallTime at) override { return record_.finish(state, at); }
   // After an effect of the turn, and after all of them.
-  void effect_done() const { if (doomed_ && kill_->place == Kill::Place::amid_effects) throw Killed(); }
-  void turn_done() const { if (doomed_) throw Killed(); }
+  void effect_done() const {
+    if (doomed_ && kill_->place == Kill::Place::amid_effects) throw Killed();
+  }
+  void turn_done() const {
+    if (doomed_) throw Killed();
+  }
 
  private:
   test::FakeRecord& record_;

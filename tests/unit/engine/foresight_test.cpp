@@ -190,9 +190,10 @@ TEST_F(ForeseeTest, ARunThatGoesOnKeepsWhatIsDone) {
   add("broken");
   options.on_failure = FailurePolicy::keep_going;
   const auto recovered = [this] {
-    return std::vector<Recovered>{{.task = id("a"), .state = TaskState::succeeded, .attempt = 1, .outputs = number("y", 1)},
-                                  {.task = id("b"), .state = TaskState::running, .attempt = 2},
-                                  {.task = id("broken"), .state = TaskState::failed, .attempt = 1, .reason = "exit code 1"}};
+    return std::vector<Recovered>{
+        {.task = id("a"), .state = TaskState::succeeded, .attempt = 1, .outputs = number("y", 1)},
+        {.task = id("b"), .state = TaskState::running, .attempt = 2},
+        {.task = id("broken"), .state = TaskState::failed, .attempt = 1, .reason = "exit code 1"}};
   };
   prepare();
   foreseen = foresee(*plan, options, foreseer, recovered());
@@ -218,13 +219,14 @@ class World final : public ResultCache, public Foreseer {
  public:
   explicit World(const plan::Plan& plan) : plan_(plan) {}
 
-  std::vector<unsigned> code;     // by task; a change is a new version of it
-  std::vector<bool> cache_off;    // by task
+  std::vector<unsigned> code;   // by task; a change is a new version of it
+  std::vector<bool> cache_off;  // by task
   std::map<std::string, TaskData> known;
 
   TaskData run(TaskId task, const TaskData& inputs) {
     std::uint64_t mixed = code[plan::index(task)];
-    for (const auto& [name, value] : inputs.parameters) mixed = mixed * 31 + static_cast<std::uint64_t>(value.as_integer());
+    for (const auto& [name, value] : inputs.parameters)
+      mixed = mixed * 31 + static_cast<std::uint64_t>(value.as_integer());
     TaskData outputs = number("y", static_cast<std::int64_t>(mixed * 2654435761U >> 7U) & 1);
     known.insert_or_assign(key(task, inputs), outputs);
     return outputs;
@@ -303,8 +305,9 @@ void check(const plan::Plan& plan, TaskId task, const Foresight& foreseen, const
   const TaskState state = ran.states[plan::index(task)];
   const bool cached = ran.cached[plan::index(task)];
   const bool succeeded = state == TaskState::succeeded;
-  const std::string what = fmt::format("{} is foreseen as {} ({}), but {}{}", plan.task(task).path(),
-                                       to_string(foreseen.outlook), foreseen.reason, to_string(state), cached ? ", cached" : "");
+  const std::string what =
+      fmt::format("{} is foreseen as {} ({}), but {}{}", plan.task(task).path(), to_string(foreseen.outlook),
+                  foreseen.reason, to_string(state), cached ? ", cached" : "");
   switch (foreseen.outlook) {
     case Outlook::run: EXPECT_TRUE(succeeded && !cached) << what; break;
     case Outlook::import: EXPECT_TRUE(succeeded && !cached) << what; break;

@@ -92,9 +92,7 @@ TEST_F(Loop, WhenTheRecordFailsWhatRunsIsKilledAndNothingStarts) {
   ASSERT_EQ(runner.stops.size(), 1u);
   EXPECT_EQ(runner.stops[0].id.task, id("long"));
   EXPECT_EQ(runner.stops[0].mode, StopMode::kill);
-  EXPECT_THAT(
-      reporter.notices,
-      ElementsAre("recording the run: database: No space left on device; killing what runs"));
+  EXPECT_THAT(reporter.notices, ElementsAre("recording the run: database: No space left on device; killing what runs"));
   EXPECT_THAT(record.finished, IsEmpty());
   EXPECT_EQ(reporter.finished, 0);
 }

@@ -37,7 +37,8 @@ class World final : public ResultCache, public Foreseer {
 
   TaskData attempt(TaskId task, const TaskData& inputs) {
     for (const auto& [name, value] : inputs.artifacts) {
-      EXPECT_TRUE(here_.contains(value.uri)) << plan_.task(task).path() << " starts, but its input is not there: " << value.uri;
+      EXPECT_TRUE(here_.contains(value.uri))
+          << plan_.task(task).path() << " starts, but its input is not there: " << value.uri;
     }
     Known& result = results_[key(task, inputs)];
     result.outputs = given_by(task, inputs);
@@ -240,9 +241,10 @@ class RandomRemovals : public testing::TestWithParam<unsigned> {
   void check_foreseen(TaskId task, const Foresight& foreseen, const Ran& ran) {
     const bool started = ran.started.contains(task);
     const bool cached = ran.states[plan::index(task)] == TaskState::succeeded && !started;
-    const std::string what = fmt::format("{} is foreseen as {} ({}), but {}{}{}", plan->task(task).path(),
-                                         to_string(foreseen.outlook), foreseen.reason, to_string(ran.states[plan::index(task)]),
-                                         started ? ", started" : "", ran.removed.contains(task) ? ", removed" : "");
+    const std::string what =
+        fmt::format("{} is foreseen as {} ({}), but {}{}{}", plan->task(task).path(), to_string(foreseen.outlook),
+                    foreseen.reason, to_string(ran.states[plan::index(task)]), started ? ", started" : "",
+                    ran.removed.contains(task) ? ", removed" : "");
     switch (foreseen.outlook) {
       case Outlook::run:
       case Outlook::import: EXPECT_TRUE(started) << what; break;
@@ -297,7 +299,8 @@ TEST_P(RandomRemovals, AreNeededByNobody) {
   EXPECT_GT(accepted, k_pipelines);
   EXPECT_GT(made_again, k_pipelines / 4);
   EXPECT_GT(foreseen_so, k_pipelines / 2);
-  EXPECT_LT(for_nothing, made_again / 1000 + 1) << "an obstacle that was met once may count for longer than it should, but rarely";
+  EXPECT_LT(for_nothing, made_again / 1000 + 1)
+      << "an obstacle that was met once may count for longer than it should, but rarely";
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, RandomRemovals, testing::Range(0U, 4U));

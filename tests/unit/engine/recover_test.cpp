@@ -24,7 +24,8 @@ TEST_F(Recovery, WhatSucceededIsNotRunAgain) {
   chain();
   TaskData data;
   data.parameters.emplace("n", Value(std::int64_t{1}));
-  EXPECT_EQ(go_on({{.task = id("a"), .state = TaskState::succeeded, .attempt = 2, .outputs = data}}), RunState::succeeded);
+  EXPECT_EQ(go_on({{.task = id("a"), .state = TaskState::succeeded, .attempt = 2, .outputs = data}}),
+            RunState::succeeded);
   EXPECT_EQ(starts(), "b c");
   EXPECT_EQ(states("a"), "");
   EXPECT_EQ(*run->outputs(id("a")), data);
@@ -85,7 +86,9 @@ TEST_F(Recovery, AFailedTaskStaysFailedAndItsDependantsAreSkipped) {
 
 TEST_F(Recovery, ACancelThatWasNotFinishedDoesNotCount) {
   chain();
-  EXPECT_EQ(go_on({{.task = id("a"), .state = TaskState::stopping, .attempt = 1,
+  EXPECT_EQ(go_on({{.task = id("a"),
+                    .state = TaskState::stopping,
+                    .attempt = 1,
                     .take_up = {.stopping = StopReason::cancelled}},
                    {.task = id("b"), .state = TaskState::cancelled},
                    {.task = id("c"), .state = TaskState::cancelled}}),

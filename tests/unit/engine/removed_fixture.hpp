@@ -10,7 +10,8 @@ namespace mlpipe::engine {
 
 inline TaskData artifact(const std::string& digest) {
   TaskData data;
-  data.artifacts["data"] = Artifact{.name = "data", .type = "system.Dataset", .uri = "/root/" + digest, .digest = digest};
+  data.artifacts["data"] =
+      Artifact{.name = "data", .type = "system.Dataset", .uri = "/root/" + digest, .digest = digest};
   return data;
 }
 

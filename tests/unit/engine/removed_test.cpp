@@ -21,7 +21,8 @@ class RemovedTest : public RunTest {
 
   test::PipelineBuilder::Task task(const std::string& name, const std::vector<std::string>& reads = {}) {
     auto task = pipeline.task(name).component(component_);
-    for (std::size_t i = 0; i < reads.size(); ++i) task.argument("a" + std::to_string(i), spec::TaskOutput{reads[i], "data"});
+    for (std::size_t i = 0; i < reads.size(); ++i)
+      task.argument("a" + std::to_string(i), spec::TaskOutput{reads[i], "data"});
     return task;
   }
   void import(const std::string& name, std::chrono::milliseconds lasts, AttemptEnd end = AttemptEnd::succeeded) {

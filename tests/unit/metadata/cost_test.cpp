@@ -134,9 +134,8 @@ TEST(Cost, DISABLED_OfReadingARecordOfTenThousandRuns) {
   tell("none fits a parameter", [&] {
     ASSERT_EQ(select({.filter = {.parameters = {{"rate", "7"}}}, .sort = {}, .limit = 20}), 0u);
   });
-  tell("none failed", [&] {
-    ASSERT_EQ(select({.filter = {.statuses = {RunStatus::failed}}, .sort = {}, .limit = 20}), 0u);
-  });
+  tell("none failed",
+       [&] { ASSERT_EQ(select({.filter = {.statuses = {RunStatus::failed}}, .sort = {}, .limit = 20}), 0u); });
   tell("20 newest with rmse < 30", [&] {
     ASSERT_EQ(select({.filter = {.metrics = {{"rmse", Comparison::less, 30}}}, .sort = {}, .limit = 20}), 20u);
   });

@@ -20,7 +20,8 @@ struct HistoryQueries : testing::Test {
 };
 
 TEST_F(HistoryQueries, TheUsualDurationIsTheMedianOfTheLatest) {
-  for (const auto& [id, took] : {std::pair("r1", 90'000), std::pair("r2", 1000), std::pair("r3", 5000), std::pair("r4", 2000)})
+  for (const auto& [id, took] :
+       {std::pair("r1", 90'000), std::pair("r2", 1000), std::pair("r3", 5000), std::pair("r4", 2000)})
     run_train(id, took);
   run_train("other", 70'000, "another");
   const auto queries = must_read(file);

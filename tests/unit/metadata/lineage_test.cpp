@@ -73,9 +73,10 @@ TEST_F(LineageQueries, OfATaskTheLatestAttemptTakes) {
 }
 
 TEST_F(LineageQueries, CachedResultsComeAfterWhatWasMade) {
-  ASSERT_TRUE(Database::open(file, OpenMode::create).value()->execute(
-      "UPDATE attempts SET attempt = 0, state = 'cached' WHERE run = 3 AND task = 0;"
-      "UPDATE artifacts SET attempt = 0 WHERE run = 3 AND task = 0"));
+  ASSERT_TRUE(Database::open(file, OpenMode::create)
+                  .value()
+                  ->execute("UPDATE attempts SET attempt = 0, state = 'cached' WHERE run = 3 AND task = 0;"
+                            "UPDATE artifacts SET attempt = 0 WHERE run = 3 AND task = 0"));
   EXPECT_THAT(ask_for({.digest = digest, .limit = 10}), ElementsAre("r2/make/1", "r1/make/1", "r3/make/0"));
 }
 

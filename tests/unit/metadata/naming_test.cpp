@@ -24,10 +24,12 @@ TEST(ContainerName, IsTheSameOnEveryCall) {
 
 TEST(ContainerName, KeepsApartWhatReadsAlike) {
   const std::set<std::string> names = {
-      container_name("/root", "a-b", "c", 1), container_name("/root", "a", "b-c", 1), container_name("/root", "a", "b/c", 1),
-      container_name("/root", "a", "b.c", 1), container_name("/root", "a/b", "c", 1), container_name("/root", "a", "c", 1),
-      container_name("/root", "a", "c", 11),  container_name("/root", "a-c", "1", 1), container_name("/root", "a", "c-1", 1),
-      container_name("/root", "a", "B.c", 1), container_name("/root", "a", "b c", 1),
+      container_name("/root", "a-b", "c", 1), container_name("/root", "a", "b-c", 1),
+      container_name("/root", "a", "b/c", 1), container_name("/root", "a", "b.c", 1),
+      container_name("/root", "a/b", "c", 1), container_name("/root", "a", "c", 1),
+      container_name("/root", "a", "c", 11),  container_name("/root", "a-c", "1", 1),
+      container_name("/root", "a", "c-1", 1), container_name("/root", "a", "B.c", 1),
+      container_name("/root", "a", "b c", 1),
   };
   EXPECT_EQ(names.size(), 11u);
 }

@@ -71,7 +71,8 @@ TEST_F(OpenRecord, LeavesOneFileBehind) {
 
 // What lies in the folder, with sizes and times of change. That of SQLite's shared memory does not count: every reader marks
 // its place there.
-std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> listing(const std::filesystem::path& folder) {
+std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> listing(
+    const std::filesystem::path& folder) {
   std::map<std::string, std::pair<std::uintmax_t, std::filesystem::file_time_type>> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const bool is_shared_memory = entry.path().extension() == ".db-shm";

@@ -194,7 +194,8 @@ TEST_F(RebuildTest, FlippedBitsAreFoundOrHarmlessAndReadersDoNotWrite) {
     std::mt19937 random(seed);
     std::string flipped = whole;
     const std::size_t range = seed % 2 == 0 ? whole.size() : 8192;
-    for (unsigned flip = 0; flip <= seed % 4; ++flip) flipped[random() % range] ^= static_cast<char>(1u << (random() % 8));
+    for (unsigned flip = 0; flip <= seed % 4; ++flip)
+      flipped[random() % range] ^= static_cast<char>(1u << (random() % 8));
     folder.write("metadata.db", flipped);
     const RecordCondition condition = examine_record(file, Depth::whole);
     if (condition.kind == Kind::damaged) ++damaged;
@@ -239,7 +240,8 @@ TEST_F(RebuildTest, ABrokenPageIsToldInOneLine) {
   folder.write("metadata.db", bytes);
   const RecordCondition condition = examine_record(file, Depth::whole);
   EXPECT_EQ(condition.kind, Kind::damaged);
-  EXPECT_THAT(condition.error.message, testing::AllOf(HasSubstr("damaged: "), HasSubstr("age "), testing::Not(HasSubstr("***"))));
+  EXPECT_THAT(condition.error.message,
+              testing::AllOf(HasSubstr("damaged: "), HasSubstr("age "), testing::Not(HasSubstr("***"))));
 }
 
 TEST_F(RebuildTest, ALostTableIsDamageNotABugOfOurs) {

@@ -81,8 +81,9 @@ TEST_F(SelectRuns, ByPipelineAndTime) {
 
 TEST_F(SelectRuns, ByExperiment) {
   write_some();
-  ASSERT_TRUE(Database::open(file, OpenMode::create).value()->execute(
-      "UPDATE runs SET experiment = 'rates' WHERE id IN ('r1', 'r4')"));
+  ASSERT_TRUE(Database::open(file, OpenMode::create)
+                  .value()
+                  ->execute("UPDATE runs SET experiment = 'rates' WHERE id IN ('r1', 'r4')"));
   selection.filter.experiment = "rates";
   EXPECT_THAT(ids(), ElementsAre("r4", "r1"));
 }

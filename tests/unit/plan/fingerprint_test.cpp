@@ -347,9 +347,11 @@ TEST(FingerprintChanges, SayWhatChanged) {
 
 TEST(FingerprintChanges, OfLongTextsAreCutToWhereTheyDiffer) {
   const std::string same(200, 'x');
-  EXPECT_THAT(changes(scripted(same + "äaä" + same), scripted(same + "äbä" + same)),
-              ElementsAre(AllOf(StartsWith("script changed in line 1: from …xxx"), HasSubstr("äaä"), HasSubstr("äbä"))));
-  EXPECT_THAT(changes(scripted(same), scripted("y" + same)), ElementsAre(StartsWith("script changed in line 1: from xxx")));
+  EXPECT_THAT(
+      changes(scripted(same + "äaä" + same), scripted(same + "äbä" + same)),
+      ElementsAre(AllOf(StartsWith("script changed in line 1: from …xxx"), HasSubstr("äaä"), HasSubstr("äbä"))));
+  EXPECT_THAT(changes(scripted(same), scripted("y" + same)),
+              ElementsAre(StartsWith("script changed in line 1: from xxx")));
 }
 
 TEST(FingerprintChanges, OfAScriptNameTheLine) {

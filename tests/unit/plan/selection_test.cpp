@@ -69,9 +69,8 @@ TEST_F(Select, OnlyCannotBeCombined) {
 TEST_F(Select, UnknownTasksAreListedWithWhatWasMeant) {
   EXPECT_THAT(
       chosen({.from = {"trian"}, .until = {"zzzzzzzz"}}),
-      ElementsAre(
-          "choosing tasks:\n  --from trian: no such task; did you mean 'train'?\n"
-          "  --until zzzzzzzz: no such task; this pipeline has: raw, split, train, evaluate, report, alone"));
+      ElementsAre("choosing tasks:\n  --from trian: no such task; did you mean 'train'?\n"
+                  "  --until zzzzzzzz: no such task; this pipeline has: raw, split, train, evaluate, report, alone"));
 }
 
 TEST_F(Select, AnOutputOfATaskLeftOutIsAnErrorAndChangesNothing) {

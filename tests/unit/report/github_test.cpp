@@ -8,9 +8,9 @@
 namespace mlpipe::report::test {
 namespace {
 
-using ::testing::HasSubstr;
 using mlpipe::test::slurp;
 using mlpipe::test::TempDir;
+using ::testing::HasSubstr;
 
 TEST(GithubReport, AnnotatesFailuresAndGroupsTheirLogs) {
   TempDir folder;

@@ -44,14 +44,17 @@ TEST(JsonReport, WritesOneObjectPerEvent) {
   EXPECT_EQ(to_json(events[1]),
             R"({"event":"progress","run":"numbers-1","subject":"python:3.11","text":"pulling 10 %",)"
             R"("time":"2026-02-03T04:05:06.000Z"})");
-  EXPECT_EQ(to_json(events[5]),
-            R"({"attempt":1,"attempts_allowed":4,"duration_ms":1500,"end":"user_exit","event":"task_state","exit_code":3,)"
-            R"("from":"running","log":"/logs/0-1.log","retry_in_ms":5000,"run":"numbers-1","state":"retry_wait",)"
-            R"("task":"train","time":"2026-02-03T04:05:07.500Z"})");
-  EXPECT_EQ(events[9].find("outputs")->find("artifacts")->find("metrics")->find("metadata")->find("rmse")->as_double(), 1.5);
-  EXPECT_EQ(to_json(events[11]),
-            R"({"counts":{"succeeded":1},"duration_ms":1750,"event":"run_finished","run":"numbers-1","state":"succeeded",)"
-            R"("time":"2026-02-03T04:05:07.750Z"})");
+  EXPECT_EQ(
+      to_json(events[5]),
+      R"({"attempt":1,"attempts_allowed":4,"duration_ms":1500,"end":"user_exit","event":"task_state","exit_code":3,)"
+      R"("from":"running","log":"/logs/0-1.log","retry_in_ms":5000,"run":"numbers-1","state":"retry_wait",)"
+      R"("task":"train","time":"2026-02-03T04:05:07.500Z"})");
+  EXPECT_EQ(events[9].find("outputs")->find("artifacts")->find("metrics")->find("metadata")->find("rmse")->as_double(),
+            1.5);
+  EXPECT_EQ(
+      to_json(events[11]),
+      R"({"counts":{"succeeded":1},"duration_ms":1750,"event":"run_finished","run":"numbers-1","state":"succeeded",)"
+      R"("time":"2026-02-03T04:05:07.750Z"})");
 }
 
 TEST(JsonReport, StaysOneLineOfValidJsonWhateverATaskSays) {

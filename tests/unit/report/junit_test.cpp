@@ -12,9 +12,9 @@
 namespace mlpipe::report::test {
 namespace {
 
-using ::testing::HasSubstr;
 using mlpipe::test::slurp;
 using mlpipe::test::TempDir;
+using ::testing::HasSubstr;
 
 // Reads the file with Python's XML parser, checks it against the common JUnit schema's rules, prints what it found.
 constexpr const char* k_check = R"(

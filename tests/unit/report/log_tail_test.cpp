@@ -10,8 +10,8 @@
 namespace mlpipe::report::test {
 namespace {
 
-using ::testing::ElementsAre;
 using mlpipe::test::TempDir;
+using ::testing::ElementsAre;
 
 TEST(LogTail, IsTheLastLinesInOrder) {
   EXPECT_THAT(tail_of("a\nb\nc\n", true, 2).lines, ElementsAre("b", "c"));

@@ -66,14 +66,16 @@ TEST(PlainReport, EndsWithTheTailOfAFailedLog) {
             "train failed after 1.2 s: killed for want of memory: its limit is 1.0 GiB\n"
             "  hint: raise `resources: {memory: ...}` of the task\n"
             "  task: pipeline.yaml:10:3\n"
-            "  log:  " + log + "\n"
-            "  | first\n"
-            "  | second red\n"
-            "  | bytes \\xff\n"
-            "  | Traceback: boom\n"
-            "\n"
-            "04:05:07 run numbers-1: failed after 1.2 s (1 failed)\n"
-            "  see: mlpipe show numbers-1\n");
+            "  log:  " +
+                log +
+                "\n"
+                "  | first\n"
+                "  | second red\n"
+                "  | bytes \\xff\n"
+                "  | Traceback: boom\n"
+                "\n"
+                "04:05:07 run numbers-1: failed after 1.2 s (1 failed)\n"
+                "  see: mlpipe show numbers-1\n");
 }
 
 TEST(PlainReport, NamesALogOnlyWhenThereIsOne) {
@@ -114,7 +116,8 @@ TEST(PlainReport, SaysNothingOfLogsForATaskThatWritesNone) {
   run.finish(engine::RunState::failed);
   const std::string text = stage.take();
   EXPECT_THAT(text, HasSubstr("raw: failed after 0 ms: importing /x: it is gone. Twice\n"));
-  EXPECT_THAT(text, HasSubstr("raw failed after 0 ms: importing /x: it is gone. Twice\n  task: pipeline.yaml:10:3\n\n"));
+  EXPECT_THAT(text,
+              HasSubstr("raw failed after 0 ms: importing /x: it is gone. Twice\n  task: pipeline.yaml:10:3\n\n"));
   EXPECT_THAT(text, Not(HasSubstr("log")));
 }
 
@@ -231,8 +234,12 @@ TEST(PlainReport, NeverPrintsEscapesOfNamesReasonsOrNotices) {
 TEST(PlainReport, KeepsLinesForASlowReaderAndSaysWhatItDropped) {
   Stage stage;
   Output small(std::make_unique<StringSink>(stage.sink), 200);
-  ReportOptions options{.output = small, .clock = stage.clock, .log_path = {}, .verbosity = Verbosity::normal,
-                        .failure_blocks = FailureBlocks::yes, .command_suffix = {}};
+  ReportOptions options{.output = small,
+                        .clock = stage.clock,
+                        .log_path = {},
+                        .verbosity = Verbosity::normal,
+                        .failure_blocks = FailureBlocks::yes,
+                        .command_suffix = {}};
   std::vector<TaskPlan> tasks;
   for (int i = 0; i < 50; ++i) tasks.push_back({"t" + std::to_string(i), 1});
   FakeRun run(stage.clock, tasks);
@@ -251,7 +258,8 @@ TEST(PlainReport, KeepsLinesForASlowReaderAndSaysWhatItDropped) {
   EXPECT_EQ(scribe->next_refresh(run.story()), std::nullopt);
   EXPECT_THAT(stage.take(), HasSubstr("04:05:06 t0: started\n04:05:06 t1: started\n"));
   run.notice("hello");
-  EXPECT_THAT(stage.take(), ::testing::MatchesRegex("\\([0-9]+ lines left out: nobody read them in time\\)\n04:05:07 hello\n"));
+  EXPECT_THAT(stage.take(),
+              ::testing::MatchesRegex("\\([0-9]+ lines left out: nobody read them in time\\)\n04:05:07 hello\n"));
 }
 
 }  // namespace

@@ -15,9 +15,12 @@ using ::testing::HasSubstr;
 spec::PipelineSpec two_tasks() {
   auto settings = std::make_shared<spec::TaskSettings>();
   settings->retry.limit = 1;
-  spec::TaskSpec first{.name = "first", .component = spec::ComponentId{1}, .settings = settings,
-                       .where = {.line = 3, .column = 5}};
-  spec::TaskSpec second{.name = "second", .component = spec::ComponentId{1}, .after = {"first"}, .settings = settings,
+  spec::TaskSpec first{
+      .name = "first", .component = spec::ComponentId{1}, .settings = settings, .where = {.line = 3, .column = 5}};
+  spec::TaskSpec second{.name = "second",
+                        .component = spec::ComponentId{1},
+                        .after = {"first"},
+                        .settings = settings,
                         .where = {.line = 7, .column = 5}};
   spec::PipelineSpec pipeline{.name = "pair"};
   pipeline.components.push_back({.name = "root", .implementation = spec::DagSpec{.tasks = {first, second}}});
@@ -106,11 +109,10 @@ TEST(Reporters, ForwardToEachOfSeveral) {
   mlpipe::test::TempDir folder;
   std::vector<std::unique_ptr<engine::Reporter>> all;
   all.push_back(make_json_reporter(whole.options()));
-  all.push_back(make_terminal_reporter(whole.options(), {.color = Color::no, .glyphs = Glyphs::ascii, .size = [] {
-                                                           return sys::TerminalSize{};
-                                                         }}));
-  all.push_back(make_junit_reporter(
-      {.file = folder.path() / "junit.xml", .clock = whole.clock, .log_path = {}, .on_error = {}}));
+  all.push_back(make_terminal_reporter(
+      whole.options(), {.color = Color::no, .glyphs = Glyphs::ascii, .size = [] { return sys::TerminalSize{}; }}));
+  all.push_back(
+      make_junit_reporter({.file = folder.path() / "junit.xml", .clock = whole.clock, .log_path = {}, .on_error = {}}));
   auto reporter = make_composite_reporter(std::move(all));
   whole.run(*reporter);
   const std::string text = whole.take();

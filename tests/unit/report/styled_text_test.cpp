@@ -8,14 +8,14 @@ namespace {
 TEST(StyledText, CountsColumnsAndNotBytes) {
   EXPECT_EQ(display_width("abc"), 3U);
   EXPECT_EQ(display_width("é"), 1U);
-  EXPECT_EQ(display_width("e\u0301"), 1U);    // a combining accent
+  EXPECT_EQ(display_width("e\u0301"), 1U);  // a combining accent
   EXPECT_EQ(display_width("日本"), 4U);
   EXPECT_EQ(display_width("🎉"), 2U);
-  EXPECT_EQ(display_width("ＡＢ"), 4U);       // full-width letters
+  EXPECT_EQ(display_width("ＡＢ"), 4U);  // full-width letters
   EXPECT_EQ(display_width("한국"), 4U);
-  EXPECT_EQ(display_width("a\u200bb"), 2U);   // zero-width space
-  EXPECT_EQ(display_width("☂\ufe0f"), 2U);    // made an emoji
-  EXPECT_EQ(display_width("\xff\xfe"), 2U);   // malformed: one each
+  EXPECT_EQ(display_width("a\u200bb"), 2U);  // zero-width space
+  EXPECT_EQ(display_width("☂\ufe0f"), 2U);   // made an emoji
+  EXPECT_EQ(display_width("\xff\xfe"), 2U);  // malformed: one each
   EXPECT_EQ(display_width(""), 0U);
 }
 

@@ -33,8 +33,8 @@ class FakeClock final : public Clock {
  private:
   MonotonicTime now_{};
   // 2026-02-03 04:05:06 UTC
-  WallTime wall_{std::chrono::sys_days{std::chrono::year{2026} / 2 / 3} + std::chrono::hours{4} + std::chrono::minutes{5} +
-                 seconds{6}};
+  WallTime wall_{std::chrono::sys_days{std::chrono::year{2026} / 2 / 3} + std::chrono::hours{4} +
+                 std::chrono::minutes{5} + seconds{6}};
 };
 
 // Keeps what is written to it; may be told to take only so much, or to close.
@@ -83,8 +83,11 @@ class FakeRun final {
             .task =
                 [this](TaskId id) {
                   const TaskPlan& task = tasks_[plan::index(id)];
-                  return TaskInfo{.name = task.name, .attempts = task.attempts, .file = "pipeline.yaml",
-                                  .line = static_cast<std::uint32_t>(10 + plan::index(id)), .column = 3};
+                  return TaskInfo{.name = task.name,
+                                  .attempts = task.attempts,
+                                  .file = "pipeline.yaml",
+                                  .line = static_cast<std::uint32_t>(10 + plan::index(id)),
+                                  .column = 3};
                 },
             .state = [](TaskId) { return TaskState::waiting; }};
   }
@@ -101,13 +104,27 @@ class FakeRun final {
     scribe_->changed(story_, transition);
   }
   void to(std::string_view name, TaskState state, int attempt = 0, std::string reason = {}) {
-    change({.task = id(name), .attempt = attempt, .from = {}, .to = state, .at = {}, .reason = std::move(reason),
-            .result = nullptr, .inputs = nullptr, .retry_in = {}});
+    change({.task = id(name),
+            .attempt = attempt,
+            .from = {},
+            .to = state,
+            .at = {},
+            .reason = std::move(reason),
+            .result = nullptr,
+            .inputs = nullptr,
+            .retry_in = {}});
   }
   void run_to(std::string_view name, TaskState state, int attempt, const AttemptResult& result,
               std::optional<milliseconds> retry_in = {}) {
-    change({.task = id(name), .attempt = attempt, .from = {}, .to = state, .at = {}, .reason = {}, .result = &result,
-            .inputs = nullptr, .retry_in = retry_in});
+    change({.task = id(name),
+            .attempt = attempt,
+            .from = {},
+            .to = state,
+            .at = {},
+            .reason = {},
+            .result = &result,
+            .inputs = nullptr,
+            .retry_in = retry_in});
   }
   // starting and running, at once.
   void begin(std::string_view name, int attempt = 1) {
@@ -139,7 +156,8 @@ class FakeRun final {
 };
 
 inline AttemptResult exit_code(int code) {
-  return {.end = AttemptEnd::user_exit, .exit_code = code, .message = {}, .hint = {}, .outputs = {}, .oom_killed = false};
+  return {
+      .end = AttemptEnd::user_exit, .exit_code = code, .message = {}, .hint = {}, .outputs = {}, .oom_killed = false};
 }
 inline AttemptResult success() { return {}; }
 inline AttemptResult success_with_metrics(Value::Struct numbers, std::string name = "metrics") {
@@ -163,10 +181,17 @@ struct Stage {
   std::filesystem::path logs;
 
   ReportOptions options() {
-    return {.output = output, .clock = clock, .log_path = [this](engine::AttemptId id) {
-              return logs.empty() ? std::filesystem::path()
-                                  : logs / (std::to_string(plan::index(id.task)) + "-" + std::to_string(id.number) + ".log");
-            }, .verbosity = Verbosity::normal, .failure_blocks = FailureBlocks::yes, .command_suffix = {}};
+    return {.output = output,
+            .clock = clock,
+            .log_path =
+                [this](engine::AttemptId id) {
+                  return logs.empty()
+                             ? std::filesystem::path()
+                             : logs / (std::to_string(plan::index(id.task)) + "-" + std::to_string(id.number) + ".log");
+                },
+            .verbosity = Verbosity::normal,
+            .failure_blocks = FailureBlocks::yes,
+            .command_suffix = {}};
   }
   std::string take() { return std::exchange(sink->text, {}); }
 };

@@ -23,9 +23,8 @@ class Show {
   Show(std::vector<TaskPlan> tasks, int columns = 80, int rows = 24, Color color = Color::no)
       : run_(stage_.clock, std::move(tasks)), size_{columns, rows}, terminal_(columns, rows) {
     stage_.logs = logs_.path();
-    scribe_ = make_terminal_scribe(stage_.options(), {.color = color, .glyphs = Glyphs::unicode, .size = [this] {
-                                                        return size_;
-                                                      }});
+    scribe_ = make_terminal_scribe(stage_.options(),
+                                   {.color = color, .glyphs = Glyphs::unicode, .size = [this] { return size_; }});
     run_.start(*scribe_);
     pump();
   }
@@ -72,16 +71,17 @@ TEST(TerminalReport, ShowsWhatRunsAboveABarAndScrollsUpWhatEnded) {
   show.run_.begin("generate");
   show.log("generate", 1, "made 5 numbers\nmade 10 numbers\n");
   show.pass(milliseconds{1340});
-  EXPECT_THAT(show.terminal_.all(), ElementsAre("run numbers-1  3 tasks, at most 2 at once",  //
-                                                "⠋ generate     1 s  made 10 numbers",
-                                                "────────────────────────────── 0/3 done · 1 running · 2 waiting · 1 s"));
+  EXPECT_THAT(show.terminal_.all(),
+              ElementsAre("run numbers-1  3 tasks, at most 2 at once",  //
+                          "⠋ generate     1 s  made 10 numbers",
+                          "────────────────────────────── 0/3 done · 1 running · 2 waiting · 1 s"));
   show.run_.run_to("generate", TaskState::succeeded, 1, success_with_metrics({{"rmse", 26510.25}, {"r2", 0.91}}));
   show.run_.begin("train");
   show.pass(milliseconds{100});
-  EXPECT_THAT(show.terminal_.all(), ElementsAre("run numbers-1  3 tasks, at most 2 at once",  //
-                                                "✓ generate   1.3 s  r2=0.91 rmse=26510",
-                                                "⠙ train        0 s",
-                                                "━━━━━━━━━━──────────────────── 1/3 done · 1 running · 1 waiting · 1 s"));
+  EXPECT_THAT(show.terminal_.all(),
+              ElementsAre("run numbers-1  3 tasks, at most 2 at once",  //
+                          "✓ generate   1.3 s  r2=0.91 rmse=26510", "⠙ train        0 s",
+                          "━━━━━━━━━━──────────────────── 1/3 done · 1 running · 1 waiting · 1 s"));
   show.finish(engine::RunState::cancelled);
 }
 
@@ -120,20 +120,23 @@ TEST(TerminalReport, KeepsOnlyTheFinishedLinesAndTheEndOnTheScreen) {
   show.finish(engine::RunState::failed);
   const std::string log = (show.logs_.path() / "1-2.log").string();
   VirtualTerminal expected(80, 24);
-  expected.feed("run numbers-1  3 tasks, at most 2 at once\n"
-                "✓ good   500 ms\n"
-                "↻ bad     1.2 s  exit code 3 (attempt 1 of 2), again in 5.0 s\n"
-                "✗ bad     2.2 s  exit code 3 (attempt 2 of 2)\n"
-                "↷ after          skipped: bad failed\n"
-                "\n"
-                "✗ bad failed after 2.2 s (attempt 2 of 2): exit code 3\n"
-                "  task: pipeline.yaml:11:3\n"
-                "  log:  " + log + "\n"
-                "  │ one\n"
-                "  │ two\n"
-                "\n"
-                "✗ run numbers-1 failed after 8.9 s (1 succeeded, 1 failed, 1 skipped)\n"
-                "  see: mlpipe show numbers-1\n");
+  expected.feed(
+      "run numbers-1  3 tasks, at most 2 at once\n"
+      "✓ good   500 ms\n"
+      "↻ bad     1.2 s  exit code 3 (attempt 1 of 2), again in 5.0 s\n"
+      "✗ bad     2.2 s  exit code 3 (attempt 2 of 2)\n"
+      "↷ after          skipped: bad failed\n"
+      "\n"
+      "✗ bad failed after 2.2 s (attempt 2 of 2): exit code 3\n"
+      "  task: pipeline.yaml:11:3\n"
+      "  log:  " +
+      log +
+      "\n"
+      "  │ one\n"
+      "  │ two\n"
+      "\n"
+      "✗ run numbers-1 failed after 8.9 s (1 succeeded, 1 failed, 1 skipped)\n"
+      "  see: mlpipe show numbers-1\n");
   EXPECT_EQ(show.terminal_.text(), expected.text());
   EXPECT_TRUE(show.terminal_.cursor_visible());
 }
@@ -200,7 +203,8 @@ TEST(TerminalReport, SaysHowManyMoreRunThanFit) {
 
 TEST(TerminalReport, NeverBreaksALineAtAnyWidth) {
   for (int columns : {20, 21, 25, 33, 40, 61, 80, 132, 500}) {
-    Show show({{"generate_日本語_data", 3}, {"e\u0301te\u0301_cafe\u0301", 1}, {std::string(100, 'n'), 1}}, columns, 12);
+    Show show({{"generate_日本語_data", 3}, {"e\u0301te\u0301_cafe\u0301", 1}, {std::string(100, 'n'), 1}}, columns,
+              12);
     show.log("generate_日本語_data", 2, std::string(3000, 'x') + "\n");
     show.run_.begin("generate_日本語_data", 2);
     std::string wide;
@@ -212,7 +216,8 @@ TEST(TerminalReport, NeverBreaksALineAtAnyWidth) {
     AttemptResult result = exit_code(1);
     result.message = std::string(300, 'm');
     show.run_.run_to("generate_日本語_data", TaskState::retry_wait, 2, result, milliseconds{100});
-    show.run_.run_to("e\u0301te\u0301_cafe\u0301", TaskState::succeeded, 1, success_with_metrics({{std::string(200, 'k'), 1}}));
+    show.run_.run_to("e\u0301te\u0301_cafe\u0301", TaskState::succeeded, 1,
+                     success_with_metrics({{std::string(200, 'k'), 1}}));
     show.pass(seconds{1});
     EXPECT_FALSE(show.terminal_.wrapped()) << "at " << columns << " columns:\n" << show.terminal_.text();
     const std::vector<std::string> screen = show.terminal_.all();
@@ -275,7 +280,9 @@ TEST(TerminalReport, StopsDrawingWhenTheTerminalIsGone) {
 TEST(TerminalReport, NeverLetsALogDriveTheTerminal) {
   Show show({{"a\x1b[2J", 1}});
   show.run_.begin("a\x1b[2J");
-  show.log("a\x1b[2J", 1, "\x1b[2J\x1b]0;owned\x07\x1b[10;10Hhello \x9b" "31m\x07 there\n");
+  show.log("a\x1b[2J", 1,
+           "\x1b[2J\x1b]0;owned\x07\x1b[10;10Hhello \x9b"
+           "31m\x07 there\n");
   show.run_.notice("\x1b[2J notice");
   show.run_.progress("\x1b[2J subject", "\x1b[2J text");
   show.pass(seconds{1});  // the virtual terminal fails on any escape that is not ours
@@ -327,9 +334,8 @@ TEST(TerminalReport, QuietIsPlain) {
   ReportOptions options = stage.options();
   options.verbosity = Verbosity::quiet;
   FakeRun run(stage.clock, {{"a", 1}});
-  auto scribe = make_terminal_scribe(options, {.color = Color::yes, .glyphs = Glyphs::unicode, .size = [] {
-                                                 return sys::TerminalSize{};
-                                               }});
+  auto scribe = make_terminal_scribe(
+      options, {.color = Color::yes, .glyphs = Glyphs::unicode, .size = [] { return sys::TerminalSize{}; }});
   run.start(*scribe);
   run.begin("a");
   EXPECT_EQ(stage.take(), "");

@@ -17,7 +17,8 @@ namespace mlpipe::report::test {
 // becomes narrower, as they do in today's terminals. Rows that scrolled off stay readable.
 class VirtualTerminal final {
  public:
-  VirtualTerminal(int columns, int rows) : columns_(static_cast<std::size_t>(columns)), height_(static_cast<std::size_t>(rows)) {}
+  VirtualTerminal(int columns, int rows)
+      : columns_(static_cast<std::size_t>(columns)), height_(static_cast<std::size_t>(rows)) {}
 
   void feed(std::string_view text) {
     while (!text.empty()) text.remove_prefix(take(text));

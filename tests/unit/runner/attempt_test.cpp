@@ -49,16 +49,16 @@ class AttemptTest : public ::testing::Test {
 
   AttemptReport run(int attempt = 1) {
     component_.implementation = container_;
-    AttemptJob job{.request = {.id = {.task = plan::TaskId{0}, .number = attempt},
-                               .inputs = inputs_,
-                               .take_up = take_up_},
-                   .task_path = "make",
-                   .container_name = "mlpipe-run-1-make-" + std::to_string(attempt),
-                   .component = &component_,
-                   .settings = &settings_,
-                   .gpus = gpus_};
+    AttemptJob job{
+        .request = {.id = {.task = plan::TaskId{0}, .number = attempt}, .inputs = inputs_, .take_up = take_up_},
+        .task_path = "make",
+        .container_name = "mlpipe-run-1-make-" + std::to_string(attempt),
+        .component = &component_,
+        .settings = &settings_,
+        .gpus = gpus_};
     StartGate gate(1);
-    return run_attempt(job, {.run = run_, .engine = engine_, .store = *store_, .start_gate = gate, .sandboxes = nullptr},
+    return run_attempt(job,
+                       {.run = run_, .engine = engine_, .store = *store_, .start_gate = gate, .sandboxes = nullptr},
                        stop_, [this](std::chrono::milliseconds already) {
                          ++running_;
                          already_ = already;
@@ -104,9 +104,7 @@ class TakeUpTest : public AttemptTest {
     if (!state.started_at) state.started_at = SystemClock().wall() - std::chrono::seconds(40);
     engine_.leave(config, state, "all it said\n", ends_with);
   }
-  static ContainerState exited(int code) {
-    return {.status = ContainerState::Status::exited, .exit_code = code};
-  }
+  static ContainerState exited(int code) { return {.status = ContainerState::Status::exited, .exit_code = code}; }
 };
 
 TEST_F(TakeUpTest, AContainerThatRunsIsFollowedToItsEnd) {
@@ -205,7 +203,8 @@ TEST_F(AttemptTest, GoodEndCommitsOutputsWithDigestsAndValues) {
 TEST_F(AttemptTest, WhatAnEarlierAttemptPublishedInVainIsGoneBeforeItBegins) {
   fs::create_directories(run_.run_folder / "make/table");
   std::ofstream(run_.run_folder / "make/table/data") << "of attempt 1";
-  engine_.add_image("image", {.body = [](const ContainerConfig& config) { fs::remove_all(config.mounts.front().source / "table"); }});
+  engine_.add_image(
+      "image", {.body = [](const ContainerConfig& config) { fs::remove_all(config.mounts.front().source / "table"); }});
   EXPECT_EQ(run(2).result.end, AttemptEnd::output_missing);
   EXPECT_FALSE(fs::exists(run_.run_folder / "make/table"));
 }
@@ -290,7 +289,8 @@ TEST_F(AttemptTest, MetricsThatAreNoNumbersFail) {
 }
 
 TEST_F(AttemptTest, TheContainerIsToldNamesPathsAndValues) {
-  component_.interface.input_parameters = {{.name = "rate", .type = spec::ParameterType::floating, .default_value = Value(0.5)}};
+  component_.interface.input_parameters = {
+      {.name = "rate", .type = spec::ParameterType::floating, .default_value = Value(0.5)}};
   component_.interface.input_artifacts = {{.name = "in put"}};
   fs::path given = folder_.write("given.csv", "x");
   inputs_.artifacts["in put"] = engine::Artifact{.name = "in put", .uri = given.string()};
@@ -368,8 +368,9 @@ TEST_F(AttemptTest, TheInitProcessSaysThatTheCommandCannotStart) {
 }
 
 TEST_F(AttemptTest, WhatOnlyLooksLikeTheInitProcessIsTheUsers) {
-  for (const auto& [exit_code, output] : {std::pair(1, "[FATAL tini (7)] exec x failed\n"), std::pair(1, "ERROR (catatonit:2)\n"),
-                                          std::pair(127, "sh: 1: nosuch: not found\n")}) {
+  for (const auto& [exit_code, output] :
+       {std::pair(1, "[FATAL tini (7)] exec x failed\n"), std::pair(1, "ERROR (catatonit:2)\n"),
+        std::pair(127, "sh: 1: nosuch: not found\n")}) {
     engine_.add_image("image", {.exit_code = exit_code, .output = output});
     EXPECT_EQ(run().result.end, AttemptEnd::user_exit) << output;
   }
@@ -405,12 +406,12 @@ TEST_F(AttemptTest, SecretsReachTheContainerAndNothingElse) {
                        {.name = "key.txt", .from_env = "MLPIPE_TEST_SECRET", .as_file = true}};
   fs::path secret_file;
   engine_.add_image("image", {.output = "my token is hunter2-hunter2\n", .body = [&](const ContainerConfig& config) {
-                      write_outputs(config);
-                      for (const Mount& mount : config.mounts) {
-                        if (mount.target == "/mlpipe/secrets/key.txt") secret_file = mount.source;
-                      }
-                      EXPECT_EQ(test::slurp(secret_file), "hunter2-hunter2");
-                    }});
+                                write_outputs(config);
+                                for (const Mount& mount : config.mounts) {
+                                  if (mount.target == "/mlpipe/secrets/key.txt") secret_file = mount.source;
+                                }
+                                EXPECT_EQ(test::slurp(secret_file), "hunter2-hunter2");
+                              }});
   AttemptReport report = run();
   ASSERT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
   EXPECT_EQ(env("TOKEN"), "hunter2-hunter2");

@@ -20,12 +20,18 @@ struct ExitCase {
 
 TEST(Classify, ExitCodesAreToldApart) {
   const ExitCase cases[] = {
-      {0, AttemptEnd::succeeded, ""},          {1, AttemptEnd::user_exit, "exit code 1"},
-      {2, AttemptEnd::user_exit, "exit code 2"}, {125, AttemptEnd::user_exit, "exit code 125"},
-      {126, AttemptEnd::user_exit, "exit code 126"}, {127, AttemptEnd::user_exit, "exit code 127"},
-      {128, AttemptEnd::user_exit, "exit code 128"}, {134, AttemptEnd::signalled, "SIGABRT"},
-      {137, AttemptEnd::lost, "SIGKILL"},      {139, AttemptEnd::signalled, "SIGSEGV"},
-      {143, AttemptEnd::lost, "SIGTERM"}, {255, AttemptEnd::user_exit, "exit code 255"},
+      {0, AttemptEnd::succeeded, ""},
+      {1, AttemptEnd::user_exit, "exit code 1"},
+      {2, AttemptEnd::user_exit, "exit code 2"},
+      {125, AttemptEnd::user_exit, "exit code 125"},
+      {126, AttemptEnd::user_exit, "exit code 126"},
+      {127, AttemptEnd::user_exit, "exit code 127"},
+      {128, AttemptEnd::user_exit, "exit code 128"},
+      {134, AttemptEnd::signalled, "SIGABRT"},
+      {137, AttemptEnd::lost, "SIGKILL"},
+      {139, AttemptEnd::signalled, "SIGSEGV"},
+      {143, AttemptEnd::lost, "SIGTERM"},
+      {255, AttemptEnd::user_exit, "exit code 255"},
   };
   for (const ExitCase& each : cases) {
     engine::AttemptResult result = classify_exit(exited(each.code), std::nullopt, 0);
@@ -44,7 +50,8 @@ TEST(Classify, OomOfTheMainProcessIsOutOfMemoryAndNamesTheLimit) {
 }
 
 TEST(Classify, AKillUnderAMemoryLimitMayBeAnOomThatTheEngineMissed) {
-  EXPECT_NE(classify_exit(exited(137), std::nullopt, 64U << 20U).hint.find("memory limit of 64.0 MiB"), std::string::npos);
+  EXPECT_NE(classify_exit(exited(137), std::nullopt, 64U << 20U).hint.find("memory limit of 64.0 MiB"),
+            std::string::npos);
   EXPECT_EQ(classify_exit(exited(143), std::nullopt, 64U << 20U).hint.find("memory"), std::string::npos);
   EXPECT_EQ(classify_exit(exited(137), std::nullopt, 0).hint.find("memory"), std::string::npos);
 }
@@ -74,7 +81,8 @@ TEST(Classify, AnExitCodeOfZeroWithoutAStartIsNoSuccess) {
 
 TEST(Classify, EngineErrorsAreTheWorldsFaultAndCommandErrorsAreNot) {
   EXPECT_EQ(classify_error({ErrorCode::not_found, "no such command", ""}, std::nullopt).end, AttemptEnd::not_startable);
-  EXPECT_EQ(classify_error({ErrorCode::invalid_input, "not executable", ""}, std::nullopt).end, AttemptEnd::not_startable);
+  EXPECT_EQ(classify_error({ErrorCode::invalid_input, "not executable", ""}, std::nullopt).end,
+            AttemptEnd::not_startable);
   EXPECT_EQ(classify_error({ErrorCode::unavailable, "gone", ""}, std::nullopt).end, AttemptEnd::infrastructure);
   EXPECT_EQ(classify_error({ErrorCode::no_space, "full", ""}, std::nullopt).end, AttemptEnd::infrastructure);
   EXPECT_EQ(classify_error({ErrorCode::cancelled, "", ""}, StopReason::timed_out).end, AttemptEnd::timed_out);

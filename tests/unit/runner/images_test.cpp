@@ -38,13 +38,15 @@ class ImagesTest : public ::testing::Test {
   Result<PreparedImages> prepare() {
     if (spec_.components.empty()) spec_ = pipeline_.build();
     plan_ = plan::make_plan(spec_, {}).value();
-    return prepare_images(plan_, engine_, [this](std::string_view line) { lines_.emplace_back(line); }, stop_);
+    return prepare_images(
+        plan_, engine_, [this](std::string_view line) { lines_.emplace_back(line); }, stop_);
   }
 
   Result<PreparedImages> restore(const std::map<std::string, PinnedImage>& pins) {
     if (spec_.components.empty()) spec_ = pipeline_.build();
     plan_ = plan::make_plan(spec_, {}).value();
-    return restore_images(plan_, pins, engine_, [](std::string_view) {}, stop_);
+    return restore_images(
+        plan_, pins, engine_, [](std::string_view) {}, stop_);
   }
 
   test::FakeContainerEngine engine_;
@@ -192,8 +194,9 @@ TEST_F(ImagesTest, AnotherImageThanTheOneThatIsGoneIsRefused) {
   Result<PreparedImages> images = restore({{"far:1", {.id = "sha256:before", .digest = "far@sha256:d1"}},
                                            {"local:1", {.id = "sha256:local", .digest = ""}}});
   ASSERT_FALSE(images);
-  EXPECT_THAT(images.error().message,
-              HasSubstr("image far:1 as the run had it (sha256:before) is gone, and pulling far@sha256:d1 gives another one"));
+  EXPECT_THAT(
+      images.error().message,
+      HasSubstr("image far:1 as the run had it (sha256:before) is gone, and pulling far@sha256:d1 gives another one"));
   EXPECT_THAT(images.error().message,
               HasSubstr("image local:1 as the run had it (sha256:local) is gone, and it came from no registry"));
 }

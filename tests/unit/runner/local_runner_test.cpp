@@ -99,8 +99,8 @@ TEST_F(LocalRunnerTest, SandboxesAreRemovedAfterTheContainersThatJoinedThem) {
   engine_.unattended_start = [&made] { made = true; };
   spec::ComponentId ok = component("ok", {});
   spec::ComponentId waits = component("waits", {.body = [&made](const ContainerConfig&) {
-                                                  while (!made) std::this_thread::yield();
-                                                }});
+                                        while (!made) std::this_thread::yield();
+                                      }});
   pipeline_.task("first").component(waits);
   for (int i = 0; i < 20; ++i) {
     pipeline_.task("t" + std::to_string(i)).component(ok).after(i == 0 ? "first" : "t" + std::to_string(i - 1));
@@ -113,13 +113,13 @@ TEST_F(LocalRunnerTest, AFanOutRunsSideBySide) {
   std::atomic<int> inside{0};
   std::atomic<int> most{0};
   spec::ComponentId meet = component("meet", {.body = [&](const ContainerConfig&) {
-                                                int now = ++inside;
-                                                int seen = most;
-                                                while (now > seen && !most.compare_exchange_weak(seen, now)) {
-                                                }
-                                                while (most < 2) std::this_thread::yield();
-                                                --inside;
-                                              }});
+                                       int now = ++inside;
+                                       int seen = most;
+                                       while (now > seen && !most.compare_exchange_weak(seen, now)) {
+                                       }
+                                       while (most < 2) std::this_thread::yield();
+                                       --inside;
+                                     }});
   for (int i = 0; i < 40; ++i) pipeline_.task("t" + std::to_string(i)).component(meet);
   context_.concurrent_starts = 4;
   EXPECT_EQ(run(), RunState::succeeded);
@@ -169,10 +169,9 @@ TEST_F(LocalRunnerTest, NoContainerIsRemovedBeforeItsResultIsRecorded) {
 }
 
 TEST_F(LocalRunnerTest, AnInterruptStopsWhatRunsAndCancelsTheRest) {
-  spec::ComponentId endless = component("endless", {.body = [this](const ContainerConfig&) {
-                                                      runner_.load()->post(engine::Interrupted{SIGINT});
-                                                    },
-                                                    .until_stopped = true});
+  spec::ComponentId endless = component(
+      "endless", {.body = [this](const ContainerConfig&) { runner_.load()->post(engine::Interrupted{SIGINT}); },
+                  .until_stopped = true});
   pipeline_.task("first").component(endless);
   pipeline_.task("second").component(endless).after("first");
   EXPECT_EQ(run(), RunState::cancelled);
@@ -194,15 +193,15 @@ TEST_F(LocalRunnerTest, AGpuIsNeverWithTwoTasksAtOnce) {
   std::set<std::string> in_use;
   bool shared = false;
   spec::ComponentId gpu = component("gpu", {.body = [&](const ContainerConfig& config) {
-                                              {
-                                                std::lock_guard lock(mutex);
-                                                for (const std::string& id : config.gpus) shared |= !in_use.insert(id).second;
-                                                if (config.gpus.size() != 1) shared = true;
-                                              }
-                                              std::this_thread::yield();
-                                              std::lock_guard lock(mutex);
-                                              for (const std::string& id : config.gpus) in_use.erase(id);
-                                            }});
+                                      {
+                                        std::lock_guard lock(mutex);
+                                        for (const std::string& id : config.gpus) shared |= !in_use.insert(id).second;
+                                        if (config.gpus.size() != 1) shared = true;
+                                      }
+                                      std::this_thread::yield();
+                                      std::lock_guard lock(mutex);
+                                      for (const std::string& id : config.gpus) in_use.erase(id);
+                                    }});
   for (int i = 0; i < 50; ++i) pipeline_.task("t" + std::to_string(i)).component(gpu).gpu(1);
   EXPECT_EQ(run(), RunState::succeeded);
   EXPECT_FALSE(shared);

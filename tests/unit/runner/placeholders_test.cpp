@@ -15,10 +15,8 @@ class PlaceholdersTest : public ::testing::Test {
     interface_.input_artifacts = {{.name = "table"}, {.name = "extra", .optional = true}};
     interface_.output_parameters = {{.name = "rows", .type = spec::ParameterType::integer}};
     interface_.output_artifacts = {{.name = "model", .type = "system.Model", .file_name = "model.bin"}};
-    inputs_.artifacts["table"] = {.name = "table",
-                                  .type = "system.Dataset",
-                                  .uri = "/data/t.csv",
-                                  .metadata = Value::Struct{{"rows", 10}}};
+    inputs_.artifacts["table"] = {
+        .name = "table", .type = "system.Dataset", .uri = "/data/t.csv", .metadata = Value::Struct{{"rows", 10}}};
     files_.visible = "/root/runs/run-1/train";
     files_.visible_inputs = "/mlpipe/inputs";
     uris_["model"] = "/root/runs/run-1/train/model/model.bin";

@@ -47,7 +47,8 @@ class ResultCacheTest : public ::testing::Test {
   void set_cache(spec::CacheSettings cache) {
     auto settings = std::make_shared<spec::TaskSettings>();
     settings->cache = std::move(cache);
-    for (spec::TaskSpec& task : std::get<spec::DagSpec>(spec_->components[0].implementation).tasks) task.settings = settings;
+    for (spec::TaskSpec& task : std::get<spec::DagSpec>(spec_->components[0].implementation).tasks)
+      task.settings = settings;
     make_plan();
   }
 
@@ -99,11 +100,20 @@ class ResultCacheTest : public ::testing::Test {
       result.outputs.artifacts.emplace(name, artifact);
     }
     using engine::TaskState;
-    const engine::Transition steps[] = {
-        {.task = task, .to = TaskState::ready},
-        {.task = task, .attempt = 1, .from = TaskState::ready, .to = TaskState::starting, .inputs = &inputs, .cache = &answer},
-        {.task = task, .attempt = 1, .from = TaskState::starting, .to = TaskState::succeeded, .at = clock_.wall(),
-         .result = &result, .outputs = &result.outputs}};
+    const engine::Transition steps[] = {{.task = task, .to = TaskState::ready},
+                                        {.task = task,
+                                         .attempt = 1,
+                                         .from = TaskState::ready,
+                                         .to = TaskState::starting,
+                                         .inputs = &inputs,
+                                         .cache = &answer},
+                                        {.task = task,
+                                         .attempt = 1,
+                                         .from = TaskState::starting,
+                                         .to = TaskState::succeeded,
+                                         .at = clock_.wall(),
+                                         .result = &result,
+                                         .outputs = &result.outputs}};
     ASSERT_TRUE(run.record->commit(steps));
     run.cache->release(task);
   }
@@ -248,8 +258,12 @@ TEST_F(ResultCacheTest, AResultGrowsOldHoweverOftenItIsReused) {
   const CacheAnswer answer = ask(second);
   ASSERT_EQ(answer.kind, Kind::hit);
   const TaskData inputs = number(1);
-  const engine::Transition cached{.task = plan::TaskId{0}, .to = engine::TaskState::succeeded, .at = clock_.wall(),
-                                  .inputs = &inputs, .cache = &answer, .outputs = &answer.outputs};
+  const engine::Transition cached{.task = plan::TaskId{0},
+                                  .to = engine::TaskState::succeeded,
+                                  .at = clock_.wall(),
+                                  .inputs = &inputs,
+                                  .cache = &answer,
+                                  .outputs = &answer.outputs};
   ASSERT_TRUE(second.record->commit(std::span(&cached, 1)));
   clock_.advance_to(MonotonicTime(std::chrono::minutes(61)));
   EXPECT_EQ(ask(begin("r3")).kind, Kind::miss);
@@ -369,8 +383,12 @@ TEST_F(RemovedResults, StandForLaterRunsAlsoFromOneThatHadNoArtifacts) {
   answer.kind = Kind::hit;
   answer.removed = true;
   const TaskData inputs = number(1);
-  const engine::Transition cached{.task = plan::TaskId{0}, .to = engine::TaskState::succeeded, .at = clock_.wall(),
-                                  .inputs = &inputs, .cache = &answer, .outputs = &answer.outputs};
+  const engine::Transition cached{.task = plan::TaskId{0},
+                                  .to = engine::TaskState::succeeded,
+                                  .at = clock_.wall(),
+                                  .inputs = &inputs,
+                                  .cache = &answer,
+                                  .outputs = &answer.outputs};
   ASSERT_TRUE(second.record->commit(std::span(&cached, 1)));
   const CacheAnswer again = ask(begin("r3"));
   EXPECT_EQ(again.kind, Kind::removed);

@@ -32,16 +32,19 @@ TEST(ExpressionMistakes, SayWhatIsWrongWhereAndWhatToDo) {
       {"item & item", "unexpected character &", 6, "for \"and\", write &&"},
       {"item | upper", "unexpected character |", 6, "for \"or\", write ||"},
       {"item and item", "expected an operator, found \"and\"", 6, "for \"and\", write &&"},
-      {"not item", "unknown name \"not\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs", 1,
-       "for \"not\", write !"},
-      {"item == True", "unknown name \"True\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs", 9,
+      {"not item", "unknown name \"not\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs",
+       1, "for \"not\", write !"},
+      {"item == True",
+       "unknown name \"True\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs", 9,
        "write true"},
-      {"task.a", "unknown name \"task\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs", 1,
-       "did you mean \"tasks\"?"},
-      {"1 + parameter.x", "unknown name \"parameter\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs",
-       5, "did you mean \"parameters\"?"},
-      {"inputs.x == heads", "unknown name \"heads\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs",
-       13, "text stands in quotes: 'heads'"},
+      {"task.a", "unknown name \"task\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs",
+       1, "did you mean \"tasks\"?"},
+      {"1 + parameter.x",
+       "unknown name \"parameter\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs", 5,
+       "did you mean \"parameters\"?"},
+      {"inputs.x == heads",
+       "unknown name \"heads\"; a reference begins with one of parameters, tasks, run, item, inputs, outputs", 13,
+       "text stands in quotes: 'heads'"},
       {"“a”", "unexpected character “", 1, "text stands between ' or \""},
       {"'äöü' @", "unexpected character @", 7, ""},
       {"item == 'abc", "the text that begins with ' here has no end", 9,
@@ -59,7 +62,8 @@ TEST(ExpressionMistakes, SayWhatIsWrongWhereAndWhatToDo) {
       {"1e999", "the number 1e999 is out of range", 1, ""},
       {"1 < 2 < 3", "comparisons cannot be chained", 7, "join them: a < b && b < c"},
       {"lenght('a')", "unknown function \"lenght\"; there are int, double, string, size, parseJson", 1, ""},
-      {"Int(1)", "unknown function \"Int\"; there are int, double, string, size, parseJson", 1, "did you mean \"int\"?"},
+      {"Int(1)", "unknown function \"Int\"; there are int, double, string, size, parseJson", 1,
+       "did you mean \"int\"?"},
       {"size()", "size() takes one argument, not 0", 1, ""},
       {"int(1, 2)", "int() takes one argument, not 2", 1, ""},
       {"size + 1", "\"size\" is a function", 1, "give it a value: size(...)"},
@@ -68,7 +72,8 @@ TEST(ExpressionMistakes, SayWhatIsWrongWhereAndWhatToDo) {
       {"tasks.split", "\"tasks.split\" alone is no value", 1, "write tasks.TASK.outputs.NAME"},
       {"tasks.split.outputs", "\"tasks.split.outputs\" alone is no value", 1, "write tasks.TASK.outputs.NAME"},
       {"tasks.split.output.train", "a task has \"outputs\", not \"output\"", 13, "write tasks.split.outputs.NAME"},
-      {"inputs[item]", "expected a name in quotes, found \"item\"", 8, "which value is meant must be written out: inputs.NAME"},
+      {"inputs[item]", "expected a name in quotes, found \"item\"", 8,
+       "which value is meant must be written out: inputs.NAME"},
       {"inputs.", "a name is missing after the dot", 8,
        "names with other characters than letters, digits, _ and - stand in brackets: tasks['my task']"},
       {"inputs.-a", "no name can begin here, after the dot", 8,
@@ -83,7 +88,8 @@ TEST(ExpressionMistakes, SayWhatIsWrongWhereAndWhatToDo) {
     ASSERT_FALSE(parsed.has_value()) << c.text;
     if (c.column == 0) continue;  // any diagnostic will do
     EXPECT_EQ(parsed.error().message, c.message) << c.text;
-    EXPECT_EQ(parsed.error().where, (Where{1, static_cast<std::uint16_t>(c.column), 0})) << c.text << ": " << parsed.error().where.column;
+    EXPECT_EQ(parsed.error().where, (Where{1, static_cast<std::uint16_t>(c.column), 0}))
+        << c.text << ": " << parsed.error().where.column;
     EXPECT_EQ(parsed.error().hint, c.hint) << c.text;
   }
 }
@@ -121,7 +127,8 @@ std::string repeated(std::string_view piece, std::size_t times) {
 }
 
 TEST(ExpressionMistakes, DeepNestingIsADiagnosticAndNoCrash) {
-  for (std::string_view piece : {"(", "[", "!", "-", "- ", "!(-", "size(", "item[", "true ? ", "true ? 1 : ", "1 + (", "[1, ["}) {
+  for (std::string_view piece :
+       {"(", "[", "!", "-", "- ", "!(-", "size(", "item[", "true ? ", "true ? 1 : ", "1 + (", "[1, ["}) {
     std::string text = repeated(piece, 60'000 / piece.size());
     auto open = parse_expression(text, Where{1, 1, 0});
     ASSERT_FALSE(open.has_value()) << piece;
@@ -141,12 +148,15 @@ TEST(ExpressionMistakes, NestingUpToTheLimitIsFine) {
 }
 
 TEST(ExpressionMistakes, LongChainsAreNoNesting) {
-  Lookup none = [](const Reference& reference) -> Result<Value> { return fail(ErrorCode::not_found, "no {}", to_string(reference)); };
+  Lookup none = [](const Reference& reference) -> Result<Value> {
+    return fail(ErrorCode::not_found, "no {}", to_string(reference));
+  };
   Expression sum = *parse_expression("1" + repeated("+1", 30'000), Where{1, 1, 0});
   EXPECT_EQ(*evaluate(sum, none), Value(30'001));
   Expression all = *parse_expression("true" + repeated("&&true", 10'000), Where{1, 1, 0});
   EXPECT_EQ(*evaluate(all, none), Value(true));
-  EXPECT_EQ(parse_expression(sum.text(), Where{1, 1, 0}).error().message, "the expression has 120001 bytes; 65536 are allowed");
+  EXPECT_EQ(parse_expression(sum.text(), Where{1, 1, 0}).error().message,
+            "the expression has 120001 bytes; 65536 are allowed");
   EXPECT_EQ(parse_expression(all.text().substr(0, 45), Where{1, 1, 0})->text(), all.text().substr(0, 44));
 }
 

@@ -20,7 +20,8 @@ Result<Value> lookup(const Reference& reference) {
     "inputs.a": 9, "inputs.a-1": 100, "inputs.pipelinechannel--flip-coin-Output": "tails",
     "parameters.map": {"path": "from-the-map"}, "item": {"name": "n1"}, "run.id": "r-1",
     "tasks['my task'].outputs.train-set": "t", "tasks.2nd.outputs.in": "i"
-  })json", "scope");
+  })json",
+                                         "scope");
   const Value* value = scope.find(to_string(reference));
   if (value == nullptr) return fail(ErrorCode::not_found, "no {}", to_string(reference));
   return *value;
@@ -237,8 +238,10 @@ TEST(Expression, IntegerOverflowIsAnError) {
       {"inputs.big + 1", "error: integer overflow: 9223372036854775807 + 1 in `inputs.big + 1`"},
       {"-inputs.big - 2", "error: integer overflow: -9223372036854775807 - 2 in `-inputs.big - 2`"},
       {"inputs.big * 2", "error: integer overflow: 9223372036854775807 * 2 in `inputs.big * 2`"},
-      {"-9223372036854775808 / -1", "error: integer overflow: -9223372036854775808 / -1 in `-9223372036854775808 / -1`"},
-      {"-9223372036854775808 % -1", "error: integer overflow: -9223372036854775808 % -1 in `-9223372036854775808 % -1`"},
+      {"-9223372036854775808 / -1",
+       "error: integer overflow: -9223372036854775808 / -1 in `-9223372036854775808 / -1`"},
+      {"-9223372036854775808 % -1",
+       "error: integer overflow: -9223372036854775808 % -1 in `-9223372036854775808 % -1`"},
       {"-(-9223372036854775808)", "error: integer overflow: 0 - -9223372036854775808 in `--9223372036854775808`"},
   });
 }
@@ -267,7 +270,8 @@ TEST(Expression, FunctionsConvertAndMeasure) {
       {"int('2.9')", "error: the text '2.9' is no Integer in `int('2.9')`"},
       {"int(' 1')", "error: the text ' 1' is no Integer in `int(' 1')`"},
       {"int('')", "error: the text '' is no Integer in `int('')`"},
-      {"int('9223372036854775808')", "error: 9223372036854775808 is out of range for an Integer in `int('9223372036854775808')`"},
+      {"int('9223372036854775808')",
+       "error: 9223372036854775808 is out of range for an Integer in `int('9223372036854775808')`"},
       {"int(true)", "error: cannot make an Integer of a Boolean in `int(true)`"},
       {"double(3) / 2", "1.5"},
       {"double('2.5e-1')", "0.25"},
@@ -284,7 +288,8 @@ TEST(Expression, FunctionsConvertAndMeasure) {
       {"size(inputs.map)", "4"},
       {"size(1)", "error: an Integer has no size in `size(1)`"},
       {"parseJson('[1, 2]')[1]", "2"},
-      {"parseJson('{\"a\": 1, \"a\": 2}')", "error: JSON:1:12: duplicate key \"a\" in `parseJson('{\"a\": 1, \"a\": 2}')`"},
+      {"parseJson('{\"a\": 1, \"a\": 2}')",
+       "error: JSON:1:12: duplicate key \"a\" in `parseJson('{\"a\": 1, \"a\": 2}')`"},
       {"parseJson(1)", "error: parseJson() takes text, not an Integer, in `parseJson(1)`"},
   });
   EXPECT_THAT(outcome("parseJson('[1')"), HasSubstr("error: JSON:1:"));

@@ -72,7 +72,9 @@ class Generator final {
         for (int i = pick(4); i > 0; --i) made.children.push_back(node(depth - 1));
         break;
       case 3: made = with(Node::Index{}, {node(depth - 1), node(depth - 1)}); break;
-      case 4: made = with(Node::Unary{pick(2) == 0 ? Operator::logical_not : Operator::negate}, {node(depth - 1)}); break;
+      case 4:
+        made = with(Node::Unary{pick(2) == 0 ? Operator::logical_not : Operator::negate}, {node(depth - 1)});
+        break;
       case 5: made = chain(depth); break;
       case 6: made = with(Node::Conditional{}, {node(depth - 1), node(depth - 1), node(depth - 1)}); break;
       default: made = with(Node::Call{static_cast<Function>(pick(5))}, {node(depth - 1)});
@@ -102,8 +104,23 @@ class Generator final {
   }
 
   std::string name() {
-    static const std::vector<std::string> names = {"x", "a-b", "a--b-", "-", "", "2nd", "in", "true", "path", "uri", "my task",
-                                                   "it's", "\"}}\"", "größe", "\n\t\x01\x7f\\", "pipelinechannel--f-Output", "e5"};
+    static const std::vector<std::string> names = {"x",
+                                                   "a-b",
+                                                   "a--b-",
+                                                   "-",
+                                                   "",
+                                                   "2nd",
+                                                   "in",
+                                                   "true",
+                                                   "path",
+                                                   "uri",
+                                                   "my task",
+                                                   "it's",
+                                                   "\"}}\"",
+                                                   "größe",
+                                                   "\n\t\x01\x7f\\",
+                                                   "pipelinechannel--f-Output",
+                                                   "e5"};
     return names[static_cast<std::size_t>(pick(static_cast<int>(names.size())))];
   }
 
@@ -122,7 +139,8 @@ class Generator final {
     static const std::vector<std::vector<Operator>> levels = {
         {Operator::logical_or},
         {Operator::logical_and},
-        {Operator::equal, Operator::not_equal, Operator::less, Operator::less_equal, Operator::greater, Operator::greater_equal, Operator::in},
+        {Operator::equal, Operator::not_equal, Operator::less, Operator::less_equal, Operator::greater,
+         Operator::greater_equal, Operator::in},
         {Operator::add, Operator::subtract},
         {Operator::multiply, Operator::divide, Operator::modulo}};
     const auto& level = levels[static_cast<std::size_t>(pick(5))];

@@ -23,7 +23,10 @@ class ExpressionWiring : public testing::Test {
   // The pipeline with a task `split` from a component file and `use` as the text of a second task.
   PipelineSpec read(const std::string& use) {
     folder_.write("split.yaml", std::string(k_component));
-    std::string text = "name: p\ntasks:\n  split: {component: ./split.yaml}\n  use:\n    image: alpine:3.20\n    command: [\"true\"]\n" + use;
+    std::string text =
+        "name: p\ntasks:\n  split: {component: ./split.yaml}\n  use:\n    image: alpine:3.20\n    command: "
+        "[\"true\"]\n" +
+        use;
     ReadPipeline read = read_pipeline_text(text, "pipeline.yaml", folder_.path(), {});
     EXPECT_TRUE(read.spec.has_value()) << render(read.diagnostics, read.sources);
     return read.spec ? *std::move(read.spec) : PipelineSpec{};
@@ -44,7 +47,8 @@ TEST_F(ExpressionWiring, ConditionsNameOutputsAsTheyAreDeclared) {
 }
 
 TEST_F(ExpressionWiring, TextsNameOutputsAsTheyAreDeclared) {
-  PipelineSpec spec = read("    inputs: {note: String}\n    arguments: {note: \"rows: ${{ tasks.split.outputs.Train-rows }}\"}\n");
+  PipelineSpec spec =
+      read("    inputs: {note: String}\n    arguments: {note: \"rows: ${{ tasks.split.outputs.Train-rows }}\"}\n");
   ASSERT_EQ(spec.components.empty(), false);
   const auto* text = std::get_if<Template>(&spec.root_dag().tasks[1].arguments.at(0).binding);
   ASSERT_NE(text, nullptr);

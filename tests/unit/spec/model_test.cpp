@@ -65,10 +65,23 @@ TEST(ParseParameter, ReadsTextByType) {
 }
 
 TEST(ParseParameter, RefusesTheRest) {
-  for (auto [text, type] : std::initializer_list<std::pair<std::string_view, ParameterType>>{
-           {"", integer}, {"4x", integer}, {"4.0", integer}, {"9223372036854775808", integer}, {"+-4", integer},
-           {"", floating}, {"x", floating}, {"nan", floating}, {"inf", floating}, {"1e999", floating},
-           {"", boolean}, {"2", boolean}, {"[1", list}, {"{}", list}, {"[]", structure}, {"", structure}}) {
+  for (auto [text, type] :
+       std::initializer_list<std::pair<std::string_view, ParameterType>>{{"", integer},
+                                                                         {"4x", integer},
+                                                                         {"4.0", integer},
+                                                                         {"9223372036854775808", integer},
+                                                                         {"+-4", integer},
+                                                                         {"", floating},
+                                                                         {"x", floating},
+                                                                         {"nan", floating},
+                                                                         {"inf", floating},
+                                                                         {"1e999", floating},
+                                                                         {"", boolean},
+                                                                         {"2", boolean},
+                                                                         {"[1", list},
+                                                                         {"{}", list},
+                                                                         {"[]", structure},
+                                                                         {"", structure}}) {
     EXPECT_EQ(parsed(text, type).substr(0, 6), "error:") << text << " as " << to_string(type);
   }
 }

@@ -73,7 +73,8 @@ std::vector<std::string> written(const std::vector<Word>& words) {
 using Words = std::vector<std::string>;
 
 TEST(Reader, ReadsNamesTextsAndLabels) {
-  PipelineSpec spec = spec_of("name: p\ndescription: D\nroot: gs://b/r\nlabels: {a: 1}\npools: {db: 2}\ntasks: {a: {image: x}}\n");
+  PipelineSpec spec =
+      spec_of("name: p\ndescription: D\nroot: gs://b/r\nlabels: {a: 1}\npools: {db: 2}\ntasks: {a: {image: x}}\n");
   EXPECT_EQ(spec.name, "p");
   EXPECT_EQ(spec.description, "D");
   EXPECT_EQ(spec.pipeline_root, "gs://b/r");
@@ -84,7 +85,8 @@ TEST(Reader, ReadsNamesTextsAndLabels) {
 
 TEST(Reader, TypesOfParametersFollowFromDefaults) {
   PipelineSpec spec = spec_of(
-      "name: p\nparameters: {i: 1, f: 0.5, b: true, s: x, q: \"1\", l: [1], o: {type: Struct, default: {}}, w: {type: Float, "
+      "name: p\nparameters: {i: 1, f: 0.5, b: true, s: x, q: \"1\", l: [1], o: {type: Struct, default: {}}, w: {type: "
+      "Float, "
       "default: 2}, v: {default: 1.10, type: String}, m: {type: String, optional: true}}\ntasks: {a: {image: x}}\n");
   const Interface& interface = spec.root_component().interface;
   EXPECT_EQ(interface.input_parameter("i")->type, ParameterType::integer);
@@ -145,7 +147,8 @@ tasks:
   const TaskSpec& use = task(spec, "use");
   const ComponentSpec& component = spec.component(use.component);
   EXPECT_EQ(written(component.container()->args),
-            (Words{"<inputs.rate_2>", "<inputs.make_rows + 1>", "<inputs.table.path>", "<inputs.make_rows.path>", "<inputs.rate>"}));
+            (Words{"<inputs.rate_2>", "<inputs.make_rows + 1>", "<inputs.table.path>", "<inputs.make_rows.path>",
+                   "<inputs.rate>"}));
   EXPECT_EQ(component.interface.input_parameter("rate_2")->type, ParameterType::floating);
   EXPECT_EQ(std::get<PipelineInput>(argument(use, "rate_2").binding).name, "rate");
   EXPECT_EQ(std::get<TaskOutput>(argument(use, "make_rows").binding).output, "rows");
@@ -229,7 +232,8 @@ TEST(Reader, BareNamesAreFoundInTheComponentPathInOrder) {
   folder.write("two/c/component.yaml", "name: second\n" + text);
   folder.write("two/d.yaml", "name: file\n" + text);
   ReadOptions options{{folder.path() / "one", folder.path() / "two"}};
-  ReadPipeline result = read("name: p\ntasks: {a: {component: c}, b: {component: d.yaml}}\n", folder.path() / "none", options);
+  ReadPipeline result =
+      read("name: p\ntasks: {a: {component: c}, b: {component: d.yaml}}\n", folder.path() / "none", options);
   ASSERT_TRUE(result.spec) << problems(result);
   EXPECT_EQ(result.spec->component(task(*result.spec, "a").component).name, "first");
   EXPECT_EQ(result.spec->component(task(*result.spec, "b").component).name, "file");
@@ -302,13 +306,15 @@ tasks:
 }
 
 TEST(Reader, PlacesInsideScriptsAreThoseOfTheFile) {
-  ReadPipeline result = read("name: p\ntasks:\n  a:\n    image: x\n    script: |\n      one\n        two ${{ inputs.x }}\n");
+  ReadPipeline result =
+      read("name: p\ntasks:\n  a:\n    image: x\n    script: |\n      one\n        two ${{ inputs.x }}\n");
   EXPECT_NE(problems(result).find("p.yaml:7:17: error: there is no input `x`"), std::string::npos) << problems(result);
 }
 
 TEST(Reader, EveryDiagnosticListIsBounded) {
   std::string text = "name: p\ntasks:\n";
-  for (int i = 0; i < 3000; ++i) text += "  t" + std::to_string(i) + ": {image: x, after: [missing" + std::to_string(i) + "], zzz: 1}\n";
+  for (int i = 0; i < 3000; ++i)
+    text += "  t" + std::to_string(i) + ": {image: x, after: [missing" + std::to_string(i) + "], zzz: 1}\n";
   ReadPipeline result = read(text);
   EXPECT_FALSE(result.spec);
   EXPECT_EQ(result.diagnostics.size(), 1001U);
@@ -317,13 +323,15 @@ TEST(Reader, EveryDiagnosticListIsBounded) {
 
 TEST(Reader, LongChainsAndLongCyclesNeedNoDeepStack) {
   std::string chain = "name: p\ntasks:\n  t0: {image: x}\n";
-  for (int i = 1; i < 20'000; ++i) chain += "  t" + std::to_string(i) + ": {image: x, after: [t" + std::to_string(i - 1) + "]}\n";
+  for (int i = 1; i < 20'000; ++i)
+    chain += "  t" + std::to_string(i) + ": {image: x, after: [t" + std::to_string(i - 1) + "]}\n";
   EXPECT_TRUE(read(chain).spec);
   chain.replace(chain.find("t0: {image: x}"), 14, "t0: {image: x, after: [t19999]}");
   ReadPipeline result = read(chain);
   ASSERT_EQ(result.diagnostics.size(), 1U);
   EXPECT_NE(result.diagnostics[0].message.find("t0 -> t1 -> t2"), std::string::npos);
-  EXPECT_NE(result.diagnostics[0].message.find("(19980 more) -> t0"), std::string::npos) << result.diagnostics[0].message;
+  EXPECT_NE(result.diagnostics[0].message.find("(19980 more) -> t0"), std::string::npos)
+      << result.diagnostics[0].message;
 }
 
 TEST(Reader, FilesThatCannotBeReadAreErrors) {
@@ -363,8 +371,9 @@ TEST(Reader, ComponentsByThemselvesTakeAllPlaceholders) {
   ASSERT_TRUE(result->component) << render(result->diagnostics, result->sources);
   EXPECT_EQ(written(result->component->container()->args),
             (Words{"--lr", "<inputs.learning_rate>", "<inputs.Data.path>", "<inputs.Data.uri>", "<inputs.text.path>",
-                   "<outputs.Model.path>", "<outputs.Model.uri>", "<outputs.acc.path>", "--out=+<outputs.acc.path>+flag?-x,:+",
-                   "Data?--has,yes,<inputs.op-1>,:--has,no,", "vertex?<inputs.vertex.path>,:", "<executor_input>", "42"}));
+                   "<outputs.Model.path>", "<outputs.Model.uri>", "<outputs.acc.path>",
+                   "--out=+<outputs.acc.path>+flag?-x,:+", "Data?--has,yes,<inputs.op-1>,:--has,no,",
+                   "vertex?<inputs.vertex.path>,:", "<executor_input>", "42"}));
   const Interface& interface = result->component->interface;
   EXPECT_EQ(interface.input_parameter("flag")->default_value->as_bool(), true);
   EXPECT_EQ(to_json(*interface.input_parameter("list")->default_value), R"(["a",1])");
@@ -378,7 +387,8 @@ TEST(Reader, ComponentsByThemselvesTakeAllPlaceholders) {
 
 TEST(Reader, ExpressionsInAComponentFileAreTextWithAWarning) {
   test::TempDir folder;
-  fs::path file = folder.write("component.yaml", "implementation: {container: {image: x, args: ['${{ inputs.x }}']}}\n");
+  fs::path file =
+      folder.write("component.yaml", "implementation: {container: {image: x, args: ['${{ inputs.x }}']}}\n");
   Result<ReadComponent> result = read_component(file);
   ASSERT_TRUE(result);
   ASSERT_TRUE(result->component);

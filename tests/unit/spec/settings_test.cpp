@@ -58,8 +58,10 @@ TEST(RetrySettings, MemoryIsAFactor) {
 }
 
 TEST(RetrySettings, ATasksOwnCausesReplaceTheDefaultsAndItsLimitDoesNot) {
-  RetryPolicy retry = settings_of(
-      "name: p\ndefaults: {image: x, retry: {limit: 3, on: [oom, signal]}}\ntasks: {a: {retry: {on: [timeout]}}}\n").retry;
+  RetryPolicy retry =
+      settings_of(
+          "name: p\ndefaults: {image: x, retry: {limit: 3, on: [oom, signal]}}\ntasks: {a: {retry: {on: [timeout]}}}\n")
+          .retry;
   EXPECT_EQ(retry.limit, 3);
   EXPECT_EQ(retry.on->causes, std::vector<RetryCause>{RetryCause::timeout});
 }
@@ -77,14 +79,16 @@ TEST(RetrySettings, CausesWithoutALimitAreWarnedOf) {
 
 TEST(RetrySettings, CausesInDefaultsAreWarnedOfWhenNoTaskHasALimit) {
   const std::string defaults = "name: p\ndefaults: {image: x, retry: {on: [oom]}}\n";
-  EXPECT_NE(said_of(defaults + "tasks: {a: {}, b: {}}\n").find("p.yaml:2:34: warning: `retry` has no limit"), std::string::npos);
+  EXPECT_NE(said_of(defaults + "tasks: {a: {}, b: {}}\n").find("p.yaml:2:34: warning: `retry` has no limit"),
+            std::string::npos);
   EXPECT_EQ(said_of(defaults + "tasks: {a: {}, b: {retry: 2}}\n"), "");
 }
 
 TEST(RetrySettings, AMemoryFactorWithoutMemoryIsWarnedOf) {
   EXPECT_NE(said_of(with_retry("{limit: 1, memory: x2}")).find("warning: `memory` of `retry` has nothing to multiply"),
             std::string::npos);
-  EXPECT_NE(said_of(with_retry("{limit: 1, on: [exit], memory: x2}", "    resources: {memory: 1Gi}\n")).find("add oom to `on`"),
+  EXPECT_NE(said_of(with_retry("{limit: 1, on: [exit], memory: x2}", "    resources: {memory: 1Gi}\n"))
+                .find("add oom to `on`"),
             std::string::npos);
 }
 
@@ -117,7 +121,8 @@ TEST(CacheSettings, AreMergedByKey) {
 
 TEST(CacheSettings, AVersionWhereTheDefaultIsNoCacheIsWarnedOf) {
   const std::string off = "name: p\ndefaults: {image: x, cache: false}\ntasks: {a: {cache: ";
-  EXPECT_NE(said_of(off + "{version: 2}}}\n").find("p.yaml:3:20: warning: the cache is off by `defaults`"), std::string::npos);
+  EXPECT_NE(said_of(off + "{version: 2}}}\n").find("p.yaml:3:20: warning: the cache is off by `defaults`"),
+            std::string::npos);
   EXPECT_EQ(said_of(off + "{version: 2, enabled: true}}}\n"), "");
   EXPECT_EQ(said_of(off + "false}}\n"), "");
 }
@@ -138,7 +143,9 @@ TEST(ResourceSettings, WhatTheEngineTakesAtLeastIsTakenAndNothingIsNoLimit) {
 }
 
 TEST(Experiment, IsATextOfThePipeline) {
-  auto experiment = [](const std::string& line) { return read("name: p\n" + line + "tasks: {a: {image: x}}\n").spec->experiment; };
+  auto experiment = [](const std::string& line) {
+    return read("name: p\n" + line + "tasks: {a: {image: x}}\n").spec->experiment;
+  };
   EXPECT_EQ(experiment(""), "");
   EXPECT_EQ(experiment("experiment: wider trees\n"), "wider trees");
   EXPECT_EQ(experiment("experiment: 7\n"), "7");

@@ -102,7 +102,8 @@ TEST_F(Snapshot, AComponentMayBuildAFolderThatIsGone) {
                kept("x/component.yaml", "implementation: {container: {build: ., command: [x]}}\n")};
   ReadPipeline result = read();
   ASSERT_TRUE(result.spec) << problems(result);
-  EXPECT_EQ(result.spec->component(result.spec->root_dag().tasks.front().component).container()->build_context, file("x"));
+  EXPECT_EQ(result.spec->component(result.spec->root_dag().tasks.front().component).container()->build_context,
+            file("x"));
 }
 
 TEST_F(Snapshot, AMistakeInAKeptTextIsShownWithItsLine) {

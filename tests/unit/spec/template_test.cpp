@@ -56,8 +56,14 @@ TEST(Template, DoubledDollarIsALiteralOpening) {
 }
 
 TEST(Template, TextParsesBackToTheSame) {
-  const char* const cases[] = {"", "plain\ntext", "a${{parameters.n}}b", "$${{ x }}", "$$${{ x }}${{ parameters.n }}$",
-                               "${{ '$' }}${{ parameters.n }}", "${{ '}}' }}", "$ ${ {{ }}"};
+  const char* const cases[] = {"",
+                               "plain\ntext",
+                               "a${{parameters.n}}b",
+                               "$${{ x }}",
+                               "$$${{ x }}${{ parameters.n }}$",
+                               "${{ '$' }}${{ parameters.n }}",
+                               "${{ '}}' }}",
+                               "$ ${ {{ }}"};
   for (const char* source : cases) {
     const Template first = parse_template(source, k_start).value();
     const std::string text = first.text();
@@ -137,7 +143,8 @@ TEST(Template, MistakesPointAtTheirPlace) {
     auto parsed = parse_template(c.text, k_start);
     ASSERT_FALSE(parsed.has_value()) << c.text;
     EXPECT_EQ(parsed.error().message, c.message) << c.text;
-    EXPECT_EQ(parsed.error().where, c.where) << c.text << ": " << parsed.error().where.line << ":" << parsed.error().where.column;
+    EXPECT_EQ(parsed.error().where, c.where)
+        << c.text << ": " << parsed.error().where.line << ":" << parsed.error().where.column;
     EXPECT_EQ(parsed.error().severity, Severity::error);
   }
 }

@@ -34,10 +34,13 @@ TEST(Words, ATemplateGivesOneWordEvenWhenEmpty) {
 }
 
 TEST(Words, IfPresentGivesAnyNumberOfWords) {
-  EXPECT_THAT(*expand({if_present("tag", {text("--tag"), text("${{ inputs.tag }}")}, {text("--no-tag")})}, lookup, present),
-              ElementsAre("--tag", "v1"));
-  EXPECT_THAT(*expand({text("x"), if_present("other", {text("--other")}), text("y")}, lookup, present), ElementsAre("x", "y"));
-  EXPECT_THAT(*expand({if_present("other", {text("a")}, {text("b"), text("c")})}, lookup, present), ElementsAre("b", "c"));
+  EXPECT_THAT(
+      *expand({if_present("tag", {text("--tag"), text("${{ inputs.tag }}")}, {text("--no-tag")})}, lookup, present),
+      ElementsAre("--tag", "v1"));
+  EXPECT_THAT(*expand({text("x"), if_present("other", {text("--other")}), text("y")}, lookup, present),
+              ElementsAre("x", "y"));
+  EXPECT_THAT(*expand({if_present("other", {text("a")}, {text("b"), text("c")})}, lookup, present),
+              ElementsAre("b", "c"));
 }
 
 TEST(Words, TheBranchNotTakenIsNotEvaluated) {
@@ -46,8 +49,9 @@ TEST(Words, TheBranchNotTakenIsNotEvaluated) {
 }
 
 TEST(Words, ConcatGivesOneWord) {
-  EXPECT_THAT(*expand({concat({text("prefix-"), text("${{ inputs.tag }}"), if_present("tag", {text("-b")})})}, lookup, present),
-              ElementsAre("prefix-v1-b"));
+  EXPECT_THAT(
+      *expand({concat({text("prefix-"), text("${{ inputs.tag }}"), if_present("tag", {text("-b")})})}, lookup, present),
+      ElementsAre("prefix-v1-b"));
   EXPECT_THAT(*expand({concat({text("a"), if_present("other", {text("-b")})})}, lookup, present), ElementsAre("a"));
   EXPECT_THAT(*expand({concat({})}, lookup, present), ElementsAre(""));
 }
@@ -79,7 +83,8 @@ TEST(Words, ANulByteCannotBecomeAnArgument) {
 }
 
 TEST(Words, ReferencesAreThoseOfAllBranchesInOrder) {
-  Word word = concat({text("${{ inputs.a }}"), if_present("p", {text("${{ inputs.b }}")}, {text("${{ inputs.c }}-${{ inputs.d }}")})});
+  Word word = concat(
+      {text("${{ inputs.a }}"), if_present("p", {text("${{ inputs.b }}")}, {text("${{ inputs.c }}-${{ inputs.d }}")})});
   std::vector<std::string> names;
   for (const Reference& reference : word.references()) names.push_back(to_string(reference));
   EXPECT_THAT(names, ElementsAre("inputs.a", "inputs.b", "inputs.c", "inputs.d"));

@@ -56,7 +56,9 @@ TEST(YamlLoader, PlacesInsideBlockTextsAreThoseOfTheFile) {
 }
 
 TEST(YamlLoader, ByteOrderMarkAndCarriageReturnsAreNoPartOfTheTexts) {
-  auto loaded = load("\xEF\xBB\xBF" "a: x\r\nb: |\r\n  y\r\n  z\r\n");
+  auto loaded = load(
+      "\xEF\xBB\xBF"
+      "a: x\r\nb: |\r\n  y\r\n  z\r\n");
   ASSERT_TRUE(loaded->tree) << loaded->problems;
   YamlNode root(*loaded->tree, 0);
   EXPECT_EQ(root.find("a")->text(), "x");
@@ -76,10 +78,12 @@ TEST(YamlLoader, NestingIsRefusedAtAHundredInEveryStyle) {
 }
 
 TEST(YamlLoader, AliasesCountTowardsNesting) {
-  std::string text = "a: &a " + repeated("[", 60) + repeated("]", 60) + "\nb: " + repeated("[", 60) + "*a" + repeated("]", 60) + "\n";
+  std::string text =
+      "a: &a " + repeated("[", 60) + repeated("]", 60) + "\nb: " + repeated("[", 60) + "*a" + repeated("]", 60) + "\n";
   EXPECT_NE(message(text).find("f:2:64: error: nested deeper than 100 levels"), std::string::npos) << message(text);
   std::string chain = "a0: &a0 [x]\n";
-  for (int i = 1; i < 200; ++i) chain += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
+  for (int i = 1; i < 200; ++i)
+    chain += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
   EXPECT_NE(message(chain).find("nested deeper than 100 levels"), std::string::npos);
 }
 

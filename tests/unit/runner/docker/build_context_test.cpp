@@ -239,8 +239,10 @@ TEST(TarStream, PermissionsDoNotDependOnTheUmaskOfACheckout) {
     std::filesystem::create_symlink("plain.py", folder->path() / "below/link");
   }
   const auto set = [](const TempDir& folder, mode_t plain, mode_t executable) {
-    for (const char* name : {"Dockerfile", "below/plain.py"}) EXPECT_EQ(::chmod((folder.path() / name).c_str(), plain), 0);
-    for (const char* name : {"below", "below/run.sh"}) EXPECT_EQ(::chmod((folder.path() / name).c_str(), executable), 0);
+    for (const char* name : {"Dockerfile", "below/plain.py"})
+      EXPECT_EQ(::chmod((folder.path() / name).c_str(), plain), 0);
+    for (const char* name : {"below", "below/run.sh"})
+      EXPECT_EQ(::chmod((folder.path() / name).c_str(), executable), 0);
   };
   set(open, 0666, 04777);
   set(closed, 0400, 0700);
@@ -251,7 +253,8 @@ TEST(TarStream, PermissionsDoNotDependOnTheUmaskOfACheckout) {
   ASSERT_TRUE(files);
   std::vector<std::string> modes;
   for (const ContextFile& file : *files) modes.push_back(fmt::format("{} {:o}", file.path, file.mode));
-  EXPECT_THAT(modes, ElementsAre("Dockerfile 644", "below 755", "below/link 777", "below/plain.py 644", "below/run.sh 755"));
+  EXPECT_THAT(modes,
+              ElementsAre("Dockerfile 644", "below 755", "below/link 777", "below/plain.py 644", "below/run.sh 755"));
 }
 
 TEST(TarStream, TheSameFilesGiveTheSameBytes) {

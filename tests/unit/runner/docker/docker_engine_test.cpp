@@ -17,8 +17,10 @@ using ::testing::HasSubstr;
 constexpr const char* k_killed =
     R"({"State":{"Status":"exited","StartedAt":"2026-02-03T04:05:06.25Z","FinishedAt":"2026-02-03T04:05:09.5Z","ExitCode":137,
 "OOMKilled":false},"HostConfig":{"Memory":1048576}})";
-constexpr const char* k_oom_event = R"({"status":"oom","id":"c","Type":"container","Action":"oom"})" "\n";
-constexpr const char* k_kill_event = R"({"status":"kill","id":"c","Type":"container","Action":"kill"})" "\n";
+constexpr const char* k_oom_event = R"({"status":"oom","id":"c","Type":"container","Action":"oom"})"
+                                    "\n";
+constexpr const char* k_kill_event = R"({"status":"kill","id":"c","Type":"container","Action":"kill"})"
+                                     "\n";
 
 class DockerEngineTest : public ::testing::Test {
  protected:

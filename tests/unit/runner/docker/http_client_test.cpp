@@ -46,7 +46,9 @@ TEST_F(HttpClientTest, OneConnectionServesManyCalls) {
 
 class KeptLog final : public DebugLog {
  public:
-  void write(std::string_view topic, std::string_view text) override { lines.push_back(fmt::format("{}: {}", topic, text)); }
+  void write(std::string_view topic, std::string_view text) override {
+    lines.push_back(fmt::format("{}: {}", topic, text));
+  }
   std::vector<std::string> lines;
 };
 
@@ -54,7 +56,8 @@ TEST_F(HttpClientTest, ALogHearsOfEveryCallButNotOfWhatWasSent) {
   KeptLog log;
   HttpClient client(endpoint(), &log);
   server_.on("POST /create", 409, "in use");
-  const Request request{.method = "POST", .target = "/create?name=a", .headers = {{"X-Registry-Auth", "s3cret"}}, .body = "s3cret"};
+  const Request request{
+      .method = "POST", .target = "/create?name=a", .headers = {{"X-Registry-Auth", "s3cret"}}, .body = "s3cret"};
   EXPECT_EQ(client.call(request)->status, 409);
   EXPECT_EQ(client.stream(request, [](std::string_view) {}, {})->status, 409);
   ASSERT_EQ(log.lines.size(), 2U);
