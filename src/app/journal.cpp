@@ -33,12 +33,11 @@ Value::Struct payload_of(const Transition& transition) {
     payload.emplace("cached", true);
   } else if (transition.result != nullptr) {
     const engine::AttemptResult& result = *transition.result;
-    payload.emplace("ended", Value::Struct{{"state", to_string(result.end)},
-                                           {"exit_code", result.exit_code},
-                                           {"oom_killed", result.oom_killed},
-                                           {"message", result.message},
-                                           {"hint", result.hint},
-                                           {"outputs", value_of(result.outputs)}});
+    Value::Struct ended{
+        {"state", to_string(result.end)}, {"exit_code", result.exit_code}, {"oom_killed", result.oom_killed},
+        {"message", result.message},      {"hint", result.hint},           {"outputs", value_of(result.outputs)}};
+    if (result.ended_at) ended.emplace("finished", to_rfc3339(*result.ended_at));
+    payload.emplace("ended", std::move(ended));
   } else if (transition.to == TaskState::starting && transition.attempt > 0 && !transition.taken_up) {
     Value::Struct begun{{"memory", transition.memory}};
     if (transition.inputs != nullptr) begun.emplace("inputs", value_of(*transition.inputs));
@@ -47,6 +46,8 @@ Value::Struct payload_of(const Transition& transition) {
       begun.emplace("why", transition.cache->why);
     }
     payload.emplace("begun", std::move(begun));
+  } else if (transition.to == TaskState::running && transition.already.count() > 0) {
+    payload.emplace("already_ms", std::int64_t{transition.already.count()});
   } else if (transition.stop_reason) {
     payload.emplace("stop_reason",
                     *transition.stop_reason == engine::StopReason::timed_out ? "timed_out" : "cancelled");
@@ -227,13 +228,15 @@ class Reader final {
       attempt.oom_killed = ended->bool_or("oom_killed", false);
       attempt.message = ended->text_or("message", "");
       attempt.hint = ended->text_or("hint", "");
-      attempt.finished = event.at;
+      attempt.finished = parse_rfc3339(ended->text_or("finished", "")).value_or(event.at);
       if (const Value* outputs = ended->find("outputs")) task.outputs = data_of(*outputs);
       return;
     }
     if (attempt.finished) return;
     attempt.state = event.to;
-    if (event.to == to_string(TaskState::running)) attempt.running = event.at;
+    if (event.to == to_string(TaskState::running) && !attempt.running) {
+      attempt.running = event.at - std::chrono::milliseconds(line.integer_or("already_ms", 0));
+    }
     if (line.find("stop_reason") != nullptr) attempt.stop_reason = line.text_or("stop_reason", "");
   }
 

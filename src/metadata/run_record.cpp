@@ -184,7 +184,7 @@ class SqliteRunRecord final : public RunRecord {
          "?2"},
         {&mark_removed_, "UPDATE tasks SET removed = 1 WHERE run = ?1 AND task = ?2"},
         {&update_attempt_,
-         "UPDATE attempts SET state = ?4, running = coalesce(?5, running), stop_reason = ?6 WHERE run = ?1 AND task = "
+         "UPDATE attempts SET state = ?4, running = coalesce(running, ?5), stop_reason = ?6 WHERE run = ?1 AND task = "
          "?2 "
          "AND attempt = ?3"},
         {&end_attempt_,
@@ -371,7 +371,8 @@ class SqliteRunRecord final : public RunRecord {
         return data_.write_inputs({run_, task, attempt}, *transition.inputs);
       }
       case TaskState::running:
-        return update_attempt_.run(run_, task, attempt, "running", std::optional<WallTime>(transition.at), "");
+        return update_attempt_.run(run_, task, attempt, "running",
+                                   std::optional<WallTime>(transition.at - transition.already), "");
       case TaskState::stopping:
         return update_attempt_.run(run_, task, attempt, "stopping", std::optional<WallTime>(),
                                    transition.stop_reason == engine::StopReason::timed_out ? "timed_out" : "cancelled");
@@ -404,7 +405,8 @@ class SqliteRunRecord final : public RunRecord {
     return Steps()
         .then([&] {
           return end_attempt_.run(run_, task, attempt, engine::to_string(result.end), result.exit_code,
-                                  result.oom_killed, result.message, result.hint, transition.at);
+                                  result.oom_killed, result.message, result.hint,
+                                  result.ended_at.value_or(transition.at));
         })
         .then([&] {
           return data_.write_outputs({run_, task, attempt}, result.outputs);

@@ -86,7 +86,10 @@ AttemptResult ContainerAttempt::follow_to_end(const engine::TakeUp& known, const
   if (continues) sink.note("what it wrote before is in log.before; from here on something may be missing or twice");
 
   const WallTime since = found.started_at.value_or(known.running_since.value_or(clock.wall()));
-  running_(std::max(std::chrono::milliseconds(0), clock.wall() - since));
+  const std::optional<WallTime> ended =
+      found.status == ContainerState::Status::running ? std::nullopt : found.finished_at;
+  const auto already = std::max(std::chrono::milliseconds(0), ended.value_or(clock.wall()) - since);
+  running_(already);
   Result<ContainerState> state = final_state(tools_.engine.follow(container_, sink, stop_.signal), sink);
   (*log)->close();
   if (!state) {
@@ -94,7 +97,13 @@ AttemptResult ContainerAttempt::follow_to_end(const engine::TakeUp& known, const
     return classify_error(state.error(), stop_reason(stop_));
   }
   const std::uint64_t memory = job_.request.memory != 0 ? job_.request.memory : job_.settings->resources.memory;
-  return finish(files, classify_unwatched(*state, known, stop_reason(stop_), memory));
+  std::optional<engine::StopReason> stopped = stop_reason(stop_);
+  // Nobody was there to stop it in time, and the engine's word on the time may come before this or after.
+  const auto& timeout = job_.settings->timeout;
+  if (ended && timeout && already > *timeout) stopped = engine::StopReason::timed_out;
+  AttemptResult result = finish(files, classify_unwatched(*state, known, stopped, memory));
+  result.ended_at = ended;
+  return result;
 }
 
 }  // namespace mlpipe::runner

@@ -77,11 +77,12 @@ bool is_fault_of_the_world(AttemptEnd end);
 
 struct AttemptResult {
   AttemptEnd end = AttemptEnd::succeeded;
-  int exit_code = 0;        // as the engine gave it; 0 when there is none
-  std::string message;      // one sentence: what happened to this attempt; empty when it succeeded
-  std::string hint;         // what to do about it
-  TaskData outputs;         // when it succeeded
-  bool oom_killed = false;  // a process in the container met the OOM killer, whatever the exit code
+  int exit_code = 0;                      // as the engine gave it; 0 when there is none
+  std::string message;                    // one sentence: what happened to this attempt; empty when it succeeded
+  std::string hint;                       // what to do about it
+  TaskData outputs;                       // when it succeeded
+  bool oom_killed = false;                // a process in the container met the OOM killer, whatever the exit code
+  std::optional<WallTime> ended_at = {};  // when it ended while no mlpipe was there; else it has only just ended
 };
 
 }  // namespace mlpipe::engine

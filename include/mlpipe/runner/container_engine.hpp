@@ -75,6 +75,7 @@ struct ContainerState {
   Status status = Status::other;
   bool started = false;  // StartedAt is set
   std::optional<WallTime> started_at = {};
+  std::optional<WallTime> finished_at = {};  // by the engine's clock, as started_at
   int exit_code = 0;
   bool oom_killed = false;
   std::string error;  // the engine's own word on why it would not start

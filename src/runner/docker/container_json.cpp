@@ -109,16 +109,28 @@ std::string create_body(const ContainerConfig& config, const EngineTraits& trait
   return to_json(Value(std::move(body)));
 }
 
+namespace {
+
+// Not Go's zero time.
+bool is_time(std::string_view text) { return !text.empty() && !text.starts_with("0001-"); }
+
+std::optional<WallTime> time_of(const Value& state, std::string_view member) {
+  const std::string text = state.text_or(member, "");
+  return is_time(text) ? parse_rfc3339(text) : std::nullopt;
+}
+
+}  // namespace
+
 Result<ContainerState> parse_container_state(std::string_view json) {
   const Result<Value> parsed = parse_json(json, "container");
   if (!parsed) return Failure(parsed.error());
   const Value* state = parsed->find("State");
   if (state == nullptr) return fail(ErrorCode::internal, "the engine's answer about a container has no State");
-  const std::string started = state->text_or("StartedAt", "");
   return ContainerState{
       .status = status_of(state->text_or("Status", "")),
-      .started = !started.empty() && !started.starts_with("0001-"),  // Go's zero time
-      .started_at = started.starts_with("0001-") ? std::nullopt : parse_rfc3339(started),
+      .started = is_time(state->text_or("StartedAt", "")),
+      .started_at = time_of(*state, "StartedAt"),
+      .finished_at = time_of(*state, "FinishedAt"),
       .exit_code = static_cast<int>(state->integer_or("ExitCode", 0)),
       .oom_killed = state->bool_or("OOMKilled", false),
       .error = state->text_or("Error", ""),
@@ -134,9 +146,8 @@ std::optional<UnclearKill> parse_unclear_kill(std::string_view json) {
   const Result<Value> parsed = parse_json(json, "container");
   const Value* host = parsed ? parsed->find("HostConfig") : nullptr;
   if (host == nullptr || host->integer_or("Memory", 0) == 0) return std::nullopt;
-  const std::optional<WallTime> ended = parse_rfc3339(parsed->find("State")->text_or("FinishedAt", ""));
-  if (!state->started_at || !ended) return std::nullopt;
-  return UnclearKill{.started = *state->started_at, .ended = *ended};
+  if (!state->started_at || !state->finished_at) return std::nullopt;
+  return UnclearKill{.started = *state->started_at, .ended = *state->finished_at};
 }
 
 Result<std::vector<ContainerSummary>> parse_container_list(std::string_view json) {

@@ -152,6 +152,29 @@ TEST_F(TakeUpTest, WhatNeverCameToRunIsStartedUnderTheSameNumber) {
   EXPECT_EQ(already_, std::chrono::milliseconds(0));
 }
 
+TEST_F(TakeUpTest, TheTimeAfterTheEndIsNoneThatItRan) {
+  const WallTime begun = SystemClock().wall() - std::chrono::seconds(40);
+  settings_.timeout = std::chrono::seconds(5);
+  ContainerState in_time = exited(0);
+  in_time.started_at = begun;
+  in_time.finished_at = begun + std::chrono::seconds(2);
+  left(in_time);
+  const AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::succeeded) << report.result.message;
+  EXPECT_EQ(report.result.ended_at, in_time.finished_at);
+  EXPECT_EQ(already_, std::chrono::seconds(2));
+}
+
+TEST_F(TakeUpTest, WhatRanOverItsTimeUnwatchedHasTimedOut) {
+  const WallTime begun = SystemClock().wall() - std::chrono::seconds(40);
+  settings_.timeout = std::chrono::seconds(5);
+  ContainerState late = exited(0);
+  late.started_at = begun;
+  late.finished_at = begun + std::chrono::seconds(6);
+  left(late);
+  EXPECT_EQ(run().result.end, AttemptEnd::timed_out);
+}
+
 TEST_F(TakeUpTest, AContainerThatWasOnlyCreatedIsMadeAnew) {
   engine_.leave({.name = "mlpipe-run-1-make-1"}, {.status = ContainerState::Status::created});
   EXPECT_EQ(run().result.end, AttemptEnd::succeeded);
