@@ -2,9 +2,15 @@
 
 #include <algorithm>
 
+#include "mlpipe/artifact/log_file.hpp"
+#include "mlpipe/base/text.hpp"
+
 namespace mlpipe::artifact {
 
 namespace {
+
+// Of a secret of several lines: shorter ones, brackets and the like, tell nothing, and stand everywhere.
+constexpr std::size_t k_least_line = 8;
 
 // A secret read from a file mostly ends in a newline that is not part of it.
 std::string without_line_end(std::string secret) {
@@ -17,10 +23,37 @@ std::string without_line_end(std::string secret) {
 LogMasker::LogMasker(const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets) {
     std::string word = without_line_end(secret);
+    add_lines(word);
     if (!word.empty()) secrets_.push_back(std::move(word));
   }
   std::ranges::sort(secrets_, std::ranges::greater(), &std::string::size);
   for (const std::string& secret : secrets_) begins_[static_cast<unsigned char>(secret.front())] = true;
+}
+
+// Of a key or a document a task may print a part.
+void LogMasker::add_lines(std::string_view secret) {
+  if (secret.find('\n') == std::string_view::npos) return;
+  for (std::string_view line : split(secret, '\n')) {
+    line = trim(line);
+    if (line.size() >= k_least_line) secrets_.emplace_back(line);
+  }
+}
+
+std::string mask_secrets(std::string_view text, const std::vector<std::string>& secrets) {
+  LogMasker masker(secrets);
+  std::string masked(masker.pass(text));
+  masked += masker.finish();
+  // A message may have cut a long one short.
+  for (const std::string& secret : secrets) {
+    if (secret.size() <= k_least_line) continue;
+    const std::string_view begin = std::string_view(secret).substr(0, k_least_line);
+    for (std::size_t at = masked.find(begin); at != std::string::npos; at = masked.find(begin, at)) {
+      const auto [end, ignored] =
+          std::mismatch(masked.begin() + static_cast<std::ptrdiff_t>(at), masked.end(), secret.begin(), secret.end());
+      masked.replace(masked.begin() + static_cast<std::ptrdiff_t>(at), end, "***");
+    }
+  }
+  return masked;
 }
 
 std::string_view LogMasker::pass(std::string_view bytes) {

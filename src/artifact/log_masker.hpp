@@ -7,7 +7,7 @@
 
 namespace mlpipe::artifact {
 
-// Replaces secrets by "***" in one stream that comes in pieces. Holds back at most the length of the longest secret
+// Replaces secrets, and each longer line of those of several lines, by "***" in one stream that comes in pieces. Holds back at most the length of the longest secret
 // less one byte, and only bytes that may begin one.
 class LogMasker final {
  public:
@@ -19,6 +19,7 @@ class LogMasker final {
   std::string_view finish();
 
  private:
+  void add_lines(std::string_view secret);
   enum class More { may_come, none };
   std::string_view mask(std::string_view text, More more);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "mlpipe/base/text.hpp"
 #include "mlpipe/runner/images.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "runner/classify.hpp"
@@ -84,6 +85,7 @@ AttemptResult ContainerAttempt::run_to_result() {
   Placeholders placeholders(tools_.run, interface_, job_.request.inputs, *files, uris);
   Result<SecretFiles> secrets = read_secrets(job_.settings->secrets, job_.settings->user);
   if (!secrets) return unusable(secrets.error());
+  secrets_ = secrets->values();
   Result<ContainerConfig> config = make_container_config(job_, tools_, *files, placeholders, *secrets, image_);
   if (!config) return unusable(config.error());
   Result<> noted = sys::write_file_atomically(files->tree.attempt(files->number) / "executor_input.json",
@@ -92,7 +94,7 @@ AttemptResult ContainerAttempt::run_to_result() {
 
   SystemClock clock;
   Result<std::unique_ptr<artifact::LogWriter>> log =
-      artifact::create_log(files->tree.log(files->number), {.secrets = secrets->values()}, clock);
+      artifact::create_log(files->tree.log(files->number), {.secrets = secrets_}, clock);
   if (!log) return infrastructure(log.error());
   FileLogSink sink(**log);
   if (Result<> passed = tools_.run.failpoint.pass("attempt.prepared"); !passed) return infrastructure(passed.error());
@@ -232,12 +234,30 @@ AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult 
     result.hint = "a task has failed when an output it declares is missing, or is not what it says";
     return result;
   }
+  if (const std::string output = output_with_secret(outputs->data); !output.empty()) {
+    result.end = AttemptEnd::output_missing;
+    result.message = fmt::format("it ended well, but output \"{}\" holds a secret, and outputs are recorded", output);
+    result.hint = "do not put secrets out; give each task that needs one `secrets:` of its own";
+    return result;
+  }
   if (Result<> passed = tools_.run.failpoint.pass("attempt.collected"); !passed) return infrastructure(passed.error());
   Result<> committed = commit_outputs(interface_, *outputs, files, tools_.store, tools_.run.failpoint, killed());
   if (!committed) return classify_error(committed.error(), stop_reason(stop_));
   if (Result<> passed = tools_.run.failpoint.pass("attempt.committed"); !passed) return infrastructure(passed.error());
   result.outputs = std::move(outputs->data);
   return result;
+}
+
+std::string ContainerAttempt::output_with_secret(const engine::TaskData& outputs) const {
+  constexpr std::size_t k_least = 8;  // "1" or "yes" may be a secret and a value that has nothing to do with it
+  std::vector<std::string> telling = secrets_;
+  std::erase_if(telling, [](const std::string& secret) { return trim(secret).size() < k_least; });
+  if (telling.empty()) return {};
+  for (const auto& [name, value] : outputs.parameters) {
+    const std::string text = parameter_text(value);
+    if (artifact::mask_secrets(text, telling) != text) return name;
+  }
+  return {};
 }
 
 AttemptResult ContainerAttempt::lost_container() {

@@ -45,6 +45,7 @@ class ContainerAttempt final {
 
   AttemptReport run() try {
     AttemptReport report{.result = run_to_result(), .container_id = {}};
+    report.result.message = artifact::mask_secrets(report.result.message, secrets_);
     report.container_id = std::move(container_);
     return report;
   } catch (...) {
@@ -72,6 +73,8 @@ class ContainerAttempt final {
   }
   static void tell_unstartable(const AttemptFiles& files, engine::AttemptResult& result);
   engine::AttemptResult finish(const AttemptFiles& files, engine::AttemptResult result);
+  // The output that gives away a secret; empty: none does.
+  std::string output_with_secret(const engine::TaskData& outputs) const;
   void give_sandbox_back(SandboxPool::Condition condition);
 
   const AttemptJob& job_;
@@ -82,6 +85,7 @@ class ContainerAttempt final {
   std::string container_;
   std::optional<std::string> sandbox_;
   Image image_;
+  std::vector<std::string> secrets_;  // once they are read
 };
 
 }  // namespace mlpipe::runner

@@ -76,11 +76,12 @@ AttemptResult ContainerAttempt::follow_to_end(const engine::TakeUp& known, const
   const AttemptFiles files = locate_files(tools_.run, job_.task_path, job_.request.id.number, tools_.engine.info());
   Result<SecretFiles> secrets = read_secrets(job_.settings->secrets, job_.settings->user);
   if (!secrets) return unusable(secrets.error());  // its log could not be masked
+  secrets_ = secrets->values();
 
   const bool continues = put_long_log_aside(files.tree.log(files.number));
   SystemClock clock;
   Result<std::unique_ptr<artifact::LogWriter>> log =
-      artifact::create_log(files.tree.log(files.number), {.secrets = secrets->values()}, clock);
+      artifact::create_log(files.tree.log(files.number), {.secrets = secrets_}, clock);
   if (!log) return infrastructure(log.error());
   FileLogSink sink(**log);
   if (continues) sink.note("what it wrote before is in log.before; from here on something may be missing or twice");

@@ -23,7 +23,7 @@ namespace mlpipe::artifact {
 enum class LogStream : std::uint8_t { out, err };
 
 struct LogOptions {
-  std::vector<std::string> secrets = {};      // each is written as "***", also when cut in pieces
+  std::vector<std::string> secrets = {};      // each, and each longer line of it, becomes "***"
   std::uint64_t max_bytes = sys::k_no_limit;  // then a line "… truncated", and the rest is dropped
 };
 
@@ -47,6 +47,9 @@ class LogWriter {
 // Makes `path` and its index anew. The clock is borrowed as long as the writer lives.
 Result<std::unique_ptr<LogWriter>> create_log(const std::filesystem::path& path, const LogOptions& options,
                                               const Clock& clock);
+
+// `text` with secrets masked as in a log.
+std::string mask_secrets(std::string_view text, const std::vector<std::string>& secrets);
 
 enum class LogFilter : std::uint8_t { both, out, err };
 

@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "mlpipe/artifact/log_file.hpp"
+
 namespace mlpipe::artifact {
 namespace {
 
@@ -50,6 +52,18 @@ TEST(LogMasker, HoldsBackOnlyWhatMayBeginASecret) {
   LogMasker masker({"hunter2"});
   EXPECT_EQ(masker.pass("loss=0.5 h"), "loss=0.5 ");
   EXPECT_EQ(masker.pass("ello"), "hello");
+}
+
+TEST(LogMasker, WhatAMessageLeavesOfASecretIsMaskedToo) {
+  const std::vector<std::string> secrets{"correct horse battery staple"};
+  EXPECT_EQ(mask_secrets("got \"correct horse batt...\"", secrets), "got \"***...\"");
+  EXPECT_EQ(mask_secrets("correct horse battery staple, correct", secrets), "***, correct");
+}
+
+TEST(LogMasker, LongerLinesOfASecretOfSeveralAreSecretsToo) {
+  const std::vector<std::string> key{"{\n  \"key\": \"abcdefgh\"\n}\n-----BEGIN-----"};
+  expect_masked(key, "see \"key\": \"abcdefgh\"!\n{}", "see ***!\n{}");
+  expect_masked(key, key.front() + "\n", "***\n");
 }
 
 TEST(LogMasker, NeverLetsASecretThroughRandomPieces) {
