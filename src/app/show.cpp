@@ -1,8 +1,10 @@
 #include "app/show.hpp"
 
+#include "app/manifest.hpp"
 #include "app/recorded_run.hpp"
 #include "app/root.hpp"
 #include "app/show_text.hpp"
+#include "mlpipe/artifact/tree.hpp"
 #include "mlpipe/base/text.hpp"
 
 namespace mlpipe::app {
@@ -11,8 +13,16 @@ namespace {
 using metadata::RunRow;
 using metadata::TaskRow;
 
-Value answer_of(const RunRow& run, const std::vector<TaskRow>& tasks, WallTime now) {
+// The pipeline's own: only run.json has them, once the run has ended.
+Value outputs_of(const RunRow& run) {
+  const Result<Value> manifest = load_manifest(artifact::Root(run.root).run(run.id));
+  const Value* outputs = manifest ? manifest->find("outputs") : nullptr;
+  return outputs != nullptr && outputs->is_struct() ? *outputs : Value(Value::Struct{});
+}
+
+Value answer_of(const RunRow& run, const std::vector<TaskRow>& tasks, Value outputs, WallTime now) {
   Value::Struct answer = value_of(run, now);
+  answer.emplace("outputs", std::move(outputs));
   Value::List list;
   Value::Struct metrics;
   for (const TaskRow& task : tasks) {
@@ -61,8 +71,9 @@ ExitCode show(const ShowCommand& command, const Console& console) {
     return show_task(**queries, *run, **task, command, console);
   }
   const std::string suffix = command.root.empty() ? "" : " --root " + shell_quoted(command.root);
-  console.out(command.json ? to_pretty_json(answer_of(*run, *tasks, console.clock.wall()))
-                           : run_text(*run, *tasks, suffix, console));
+  Value outputs = outputs_of(*run);
+  console.out(command.json ? to_pretty_json(answer_of(*run, *tasks, std::move(outputs), console.clock.wall()))
+                           : run_text(*run, *tasks, outputs, suffix, console));
   return ExitCode::succeeded;
 }
 

@@ -99,6 +99,16 @@ std::string arguments_text(const RunRow& run, const Console& console) {
   return table.render(console.color, 2, console.columns);
 }
 
+// The pipeline's own: of an artifact its place.
+std::string outputs_text(const Value& outputs, const Console& console) {
+  TextTable table({{""}, {""}});
+  for (const auto& [name, value] : outputs.as_struct()) {
+    const std::string uri = value.text_or("uri", "");
+    table.add({printable(name), uri.empty() ? parameter_line(value) : printable(uri)});
+  }
+  return table.render(console.color, 2);
+}
+
 std::string parameters_text(const std::vector<TaskRow>& tasks, const Console& console) {
   TextTable table({{""}, {""}});
   for (const TaskRow& task : tasks) {
@@ -133,10 +143,11 @@ std::vector<std::pair<std::string, Value::Struct>> all_metrics(const std::vector
 
 }  // namespace
 
-std::string run_text(const RunRow& run, const std::vector<TaskRow>& tasks, std::string_view suffix,
-                     const Console& console) {
+std::string run_text(const RunRow& run, const std::vector<TaskRow>& tasks, const Value& outputs,
+                     std::string_view suffix, const Console& console) {
   return header_text(run, console) + section("arguments", arguments_text(run, console), console) + "\n" +
          tasks_text(run, tasks, console) + section("failures", failures_text(run, tasks, suffix, console), console) +
+         section("outputs", outputs_text(outputs, console), console) +
          section("output parameters", parameters_text(tasks, console), console) +
          section("artifacts", artifacts_text(tasks, console), console) +
          section("metrics", metrics_text(all_metrics(tasks), console), console);

@@ -10,8 +10,8 @@
 namespace mlpipe::app {
 
 // `suffix` goes behind the commands that are suggested: " --root /data/root", or nothing.
-std::string run_text(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, std::string_view suffix,
-                     const Console& console);
+std::string run_text(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks, const Value& outputs,
+                     std::string_view suffix, const Console& console);
 
 std::string task_text(const metadata::RunRow& run, const metadata::TaskRow& task,
                       const std::vector<metadata::EventRow>& events, const Console& console);
