@@ -180,15 +180,20 @@ class LogPrinter final {
 };
 
 // Why there is nothing to print, when one task was asked for; an Error when what was asked for does not exist.
-Result<std::string> why_nothing(const RunHistory& history, const metadata::TaskRow& task, const LogsCommand& command) {
+Result<std::string> why_nothing(const RunHistory& history, const metadata::TaskRow& task, metadata::Queries& queries,
+                                const LogsCommand& command) {
   const auto is_wanted = [&](const RunHistory::Attempt& attempt) {
     return command.attempt == 0 || attempt.number == command.attempt;
   };
   if (std::any_of(history.attempts().begin(), history.attempts().end(), is_wanted)) return std::string();
   if (!task.cached_from.empty()) {
-    return fmt::format(
-        "task {} came from the cache and printed nothing in this run; `mlpipe logs {} {}` has what it printed",
-        printable(task.path), task.cached_from, printable(task.path));
+    const std::string says =
+        fmt::format("task {} came from the cache and printed nothing in this run", printable(task.path));
+    const Result<std::vector<metadata::TaskRow>> tasks = queries.tasks(task.cached_from);
+    const metadata::TaskRow* maker = tasks ? maker_of(task, history.run().id, *tasks, task.cached_from) : nullptr;
+    if (maker == nullptr) return fmt::format("{}; run {}, which made it, is no more on record", says, task.cached_from);
+    return fmt::format("{}; `mlpipe logs {} {}` has what it printed", says, task.cached_from,
+                       shell_quoted(maker->path));
   }
   if (task.attempts.empty()) {
     const std::string reason = task.reason.empty() ? "" : ": " + printable(task.reason);
@@ -222,7 +227,7 @@ ExitCode logs(const LogsCommand& command, const Console& console) {
     if (!task) return report_error(console, task.error());
     if (Result<> read = history.read(); !read) return report_error(console, read.error());
     if (!command.follow || history.ended()) {
-      const Result<std::string> nothing = why_nothing(history, **task, command);
+      const Result<std::string> nothing = why_nothing(history, **task, **queries, command);
       if (!nothing) return report_error(console, nothing.error());
       if (!nothing->empty()) console.err(fmt::format("mlpipe: {}\n", *nothing));
     }

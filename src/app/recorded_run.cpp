@@ -107,6 +107,17 @@ Result<const TaskRow*> find_task(const RunRow& run, const std::vector<TaskRow>& 
       near ? fmt::format("did you mean {}?", *near) : fmt::format("`mlpipe show {}` lists its tasks", run.id));
 }
 
+const TaskRow* maker_of(const TaskRow& task, const std::string& run, const std::vector<TaskRow>& tasks,
+                        const std::string& from) {
+  const TaskRow* maker = nullptr;
+  for (const TaskRow& row : tasks) {
+    if (row.fingerprint != task.fingerprint || row.state != TaskState::succeeded) continue;
+    if (from == run && row.path == task.path) continue;
+    if (maker == nullptr || (row.cached_from.empty() && !maker->cached_from.empty())) maker = &row;
+  }
+  return maker;
+}
+
 std::filesystem::path payload_path(const std::string& uri, const std::string& recorded_root,
                                    const std::filesystem::path& root) {
   if (uri.find("://") != std::string::npos) return {};

@@ -20,6 +20,11 @@ enum class Trace { may_stay, none };
 Result<std::unique_ptr<metadata::Queries>> open_record_of(const std::filesystem::path& root,
                                                           Trace trace = Trace::may_stay);
 
+// Of `tasks`, those of run `from`: the one whose result `task` of run `run` has, one that really ran before one that was
+// cached itself; null: it is not on record.
+const metadata::TaskRow* maker_of(const metadata::TaskRow& task, const std::string& run,
+                                  const std::vector<metadata::TaskRow>& tasks, const std::string& from);
+
 // The task at `path`; not_found with the nearest name.
 Result<const metadata::TaskRow*> find_task(const metadata::RunRow& run, const std::vector<metadata::TaskRow>& tasks,
                                            const std::string& path);

@@ -72,16 +72,14 @@ class Explainer final {
   // A cached result may stand for a cached one: back to the attempt that really ran.
   Result<Explanation> explain_cached(const TaskRow& task, Explanation found) {
     found.outcome = "cached";
-    std::set<std::string> seen{run_.id};
+    std::set<std::string> seen;
     std::string from = task.cached_from;
     while (!from.empty() && seen.insert(from).second) {
       const Result<std::vector<TaskRow>> rows = queries_.tasks(from);
       if (!rows && rows.error().code == ErrorCode::not_found) break;
       if (!rows) return Failure(rows.error());
-      const auto maker = std::ranges::find_if(*rows, [&](const TaskRow& row) {
-        return row.fingerprint == task.fingerprint && row.state == TaskState::succeeded;
-      });
-      if (maker == rows->end()) break;
+      const TaskRow* maker = maker_of(task, run_.id, *rows, from);
+      if (maker == nullptr) break;
       Result<std::optional<Making>> making = queries_.making_of(from, maker->path);
       if (!making) return Failure(std::move(making).error());
       if (*making) found.source = std::move(**making);

@@ -123,9 +123,9 @@ TEST_F(Logs, OfACachedTaskSayWhoseTheyAre) {
             "mlpipe: 1 of 1 tasks came from the cache: what they printed is in the runs that made them\n");
   command.task = "a";
   EXPECT_EQ(run_it(), ExitCode::succeeded);
-  EXPECT_EQ(
-      err,
-      "mlpipe: task a came from the cache and printed nothing in this run; `mlpipe logs r0 a` has what it printed\n");
+  EXPECT_EQ(err,
+            "mlpipe: task a came from the cache and printed nothing in this run; run r0, which made it, is no more on "
+            "record\n");
   EXPECT_EQ(out, "");
 }
 
