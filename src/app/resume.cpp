@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/as_begun.hpp"
 #include "app/debug_log.hpp"
 #include "app/dry_run.hpp"
 #include "app/engine_choice.hpp"
@@ -257,6 +258,10 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> row = (*queries)->find_run(command.run);
   if (!row) return Failure(row.error());
+  if (row->interrupted && !says_what_to_run(command)) {
+    if (Result<> same = check_as_begun(command.options, *row, root); !same) return Failure(same.error());
+    tell_of_changed_files(*row, root, command.options.pipeline);
+  }
   const bool is_foreseen = command.options.dry_run && row->interrupted && !says_what_to_run(command);
   if (is_foreseen) return foresee_going_on(command.options, root, *row, **queries);
   queries->reset();
@@ -302,7 +307,7 @@ Result<std::optional<metadata::RunRow>> find_interrupted(const fs::path& root, c
   Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);
   if (!runs) return Failure(runs.error());
   const auto found = std::ranges::find_if(*runs, [&](const metadata::RunRow& run) {
-    return run.interrupted && (run_id.empty() ? run.pipeline == pipeline : run.id == run_id);
+    return run.interrupted && run.pipeline == pipeline && (run_id.empty() || run.id == run_id);
   });
   if (found == runs->end()) return std::optional<metadata::RunRow>();
   return std::optional(std::move(*found));
