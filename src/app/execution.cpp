@@ -61,6 +61,7 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
   if (!plan) return Failure(plan.error());
   plan::Selection selection{.from = command.from, .until = command.until, .only = command.only};
   if (!command.parent.empty()) {
+    if (Result<> known = plan::check_names(*plan, selection); !known) return Failure(known.error());
     // The parent has what is not run again; only what nobody chosen needs is left out.
     selection.until.insert(selection.until.end(), command.only.begin(), command.only.end());
     selection.from.clear();
