@@ -239,6 +239,13 @@ std::string what_may_be_said(const metadata::RunRow& run) {
       run.id);
 }
 
+Failure interrupted_before(const metadata::RunRow& latest, const metadata::RunRow& interrupted) {
+  return fail_with_hint(ErrorCode::conflict,
+                        fmt::format("run {} is the newest and has succeeded; run {}, begun before it, was interrupted",
+                                    latest.id, interrupted.id),
+                        fmt::format("`mlpipe resume {}` goes on with that", interrupted.id));
+}
+
 Failure already_run(const metadata::RunRow& run) {
   return fail_with_hint(ErrorCode::conflict, fmt::format("run {} is being run", run.id),
                         fmt::format("nothing to resume; watch it with `mlpipe logs -f {}`", run.id));
@@ -261,6 +268,12 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   if (row->interrupted && !says_what_to_run(command)) {
     if (Result<> same = check_as_begun(command.options, *row, root); !same) return Failure(same.error());
     tell_of_changed_files(*row, root, command.options.pipeline);
+  }
+  if (command.run == "latest" && row->state == engine::RunState::succeeded && !says_what_to_run(command)) {
+    Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);
+    if (!runs) return Failure(runs.error());
+    const auto older = std::ranges::find_if(*runs, [](const metadata::RunRow& run) { return run.interrupted; });
+    if (older != runs->end()) return interrupted_before(*row, *older);
   }
   const bool is_foreseen = command.options.dry_run && row->interrupted && !says_what_to_run(command);
   if (is_foreseen) return foresee_going_on(command.options, root, *row, **queries);
