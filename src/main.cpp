@@ -27,7 +27,8 @@ int main(int argc, char** argv) try {
   if (auto opened = mlpipe::sys::open_closed_standard_descriptors(); !opened) {
     return static_cast<int>(mlpipe::app::ExitCode::environment);
   }
-  return static_cast<int>(mlpipe::app::dispatch(mlpipe::app::parse_arguments(argc, argv)));
+  const mlpipe::app::ExitCode code = mlpipe::app::dispatch(mlpipe::app::parse_arguments(argc, argv));
+  return static_cast<int>(mlpipe::app::code_after_output(code));
 } catch (const std::bad_alloc&) {
   return static_cast<int>(mlpipe::app::report_out_of_memory());
 } catch (const std::system_error& refused) {

@@ -334,7 +334,10 @@ Command parse_arguments(int argc, const char* const* argv) {
     if (code == 0) return Leave{0, out.str()};
     CLI::App* command = &app;
     while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-    std::string name = command == &app ? "mlpipe" : "mlpipe " + command->get_name();
+    std::string name = command->get_name();
+    for (const CLI::App* above = command->get_parent(); above != nullptr; above = above->get_parent()) {
+      name = above->get_name() + " " + name;
+    }
     return Leave{static_cast<int>(ExitCode::usage), mistake_text(*command, name, error)};
   }
   std::string command_line;

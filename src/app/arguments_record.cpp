@@ -15,8 +15,8 @@ void add_runs(CLI::App& root, RunsCommand& runs) {
   app.footer(
       "Example:\n  mlpipe runs --limit 5\n  mlpipe runs --pipeline prices --metric 'rmse<30000' --sort metric:rmse");
   add_root(app, runs.root);
-  add_list(app, "--status", runs.status,
-           "Only those running, interrupted, succeeded, failed or cancelled; may be repeated", "STATUS");
+  add_list(app, "--status", runs.status, "Only those that are so; may be repeated",
+           "running|interrupted|succeeded|failed|cancelled");
   app.add_option("--pipeline", runs.pipeline, "Only those of this pipeline")->type_name("NAME");
   app.add_option("--experiment", runs.experiment, "Only those of this experiment")->type_name("NAME");
   app.add_option("--since", runs.since, "Only those begun since then: 7d, 12h, 2026-11-01")->type_name("WHEN");

@@ -18,9 +18,9 @@ void add_upkeep(CLI::App& root, UpkeepCommands& commands) {
       ->check(CLI::Range(0, 1000000000))
       ->type_name("N");
   app.add_option("--max-size", gc.max_size, "The oldest, until the root takes up less: 50Gi")->type_name("SIZE");
-  app.add_option("--status", gc.status, "Runs that are interrupted, succeeded, failed or cancelled; may be repeated")
+  app.add_option("--status", gc.status, "Runs that ended so; may be repeated")
       ->allow_extra_args(false)
-      ->type_name("STATUS");
+      ->type_name("interrupted|succeeded|failed|cancelled");
   app.add_option("--pipeline", gc.pipeline, "Runs of this pipeline")->type_name("NAME");
   app.add_flag("--keep-labelled", gc.keep_labelled, "Never runs that have a label");
   app.add_flag("--images", gc.images, "Also images that mlpipe built and no run that stays has used");
@@ -30,9 +30,9 @@ void add_upkeep(CLI::App& root, UpkeepCommands& commands) {
          [&gc](const std::string& word) {
            gc.engine = word == "process" ? EngineChoice::process : EngineChoice::docker;
          },
-         "Engine to look for containers and images in: docker or process")
-      ->check(CLI::IsMember({"docker", "process"}))
-      ->type_name("ENGINE");
+         "Engine to look for containers and images in")
+      ->check(CLI::IsMember({"docker", "process"}).description(""))
+      ->type_name("docker|process");
   add_json(app, gc.json);
 }
 

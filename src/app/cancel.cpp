@@ -16,6 +16,7 @@
 #include "app/root.hpp"
 #include "app/run_options.hpp"
 #include "mlpipe/metadata/record.hpp"
+#include "mlpipe/runner/secret_folder.hpp"
 #include "mlpipe/sys/lock.hpp"
 #include "mlpipe/sys/signals.hpp"
 
@@ -34,8 +35,9 @@ Result<> signal_holder(const sys::LockHolder& holder, const std::filesystem::pat
                           "run `mlpipe cancel` on that machine, in the same container");
   }
   const sys::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, holder.pid, 0)));
-  if (!process) return fail_errno(fmt::format("reaching process {}", holder.pid), errno);
+  const int problem = process ? 0 : errno;
   if (!sys::is_locked(lock)) return {};
+  if (problem != 0) return fail_errno(fmt::format("reaching process {}", holder.pid), problem);
   Result<> asked = sys::ask_to_end(process);
   return asked ? asked : within(fmt::format("process {}", holder.pid), asked.error());
 }
@@ -55,6 +57,7 @@ Result<> end_interrupted(const artifact::Root& root, const metadata::RunRow& run
   Result<LeftContainers> left = LeftContainers::find(**engine, root, run.id);
   if (!left) return Failure(left.error());
   if (Result<> removed = left->remove_all(); !removed) return removed;
+  runner::remove_abandoned_secrets(runner::place_of_secrets());
   const WallTime now = SystemClock().wall();
   if (Result<> written = cancel_manifest(root.run(run.id), run, tasks, now); !written) return written;
   if (Result<> ended = metadata::cancel_interrupted(root.database(), run.id, now); !ended) return ended;
@@ -70,22 +73,56 @@ bool is_of_running_run(const artifact::Root& root, const std::string& run_id) {
 }
 
 // Asks the process that runs it to end, and waits until it has.
-Result<> end_running(const CancelCommand& command, const artifact::Root& root, const std::string& run_id,
-                     const Console& console) {
-  const std::filesystem::path lock_file = root.run_lock(run_id);
+Result<> ask_owner(const CancelCommand& command, const std::filesystem::path& lock_file, const std::string& run_id) {
   auto lock = sys::try_lock(lock_file);
   if (!lock) return Failure(lock.error());
-  if (const auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
-    const auto signalled = [&] { return signal_holder(*holder, lock_file); };
-    Result<> asked = signalled();
-    if (asked && command.kill) asked = signalled();
-    if (!asked) return within("cancelling run " + run_id, asked.error());
-    FileWatch watch;
-    watch.add(lock_file);
-    while (sys::is_locked(lock_file)) watch.wait(k_look_again);
-  }
-  console.out(fmt::format("run {} is cancelled\n", run_id));
+  const auto* holder = std::get_if<sys::LockHolder>(&*lock);
+  if (holder == nullptr) return {};
+  const auto signalled = [&] { return signal_holder(*holder, lock_file); };
+  Result<> asked = signalled();
+  if (asked && command.kill) asked = signalled();
+  if (!asked) return within("cancelling run " + run_id, asked.error());
+  FileWatch watch;
+  watch.add(lock_file);
+  while (sys::is_locked(lock_file)) watch.wait(k_look_again);
   return {};
+}
+
+std::string cancelled_text(const std::string& run_id) { return fmt::format("run {} is cancelled\n", run_id); }
+
+// Ends the run under its lock, when nobody else has that and nobody has ended it. False: somebody runs it.
+Result<bool> end_when_left(const artifact::Root& root, const std::string& run_id, const Console& console) {
+  auto lock = sys::try_lock(root.run_lock(run_id));
+  if (!lock) return Failure(lock.error());
+  if (!std::holds_alternative<sys::FileLock>(*lock)) return false;
+  // Read under the lock: nobody changes it now.
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return Failure(queries.error());
+  const Result<metadata::RunRow> run = (*queries)->find_run(run_id);
+  if (!run) return Failure(run.error());
+  if (run->state == engine::RunState::cancelled) {
+    console.out(cancelled_text(run_id));
+    return true;
+  }
+  if (run->state != engine::RunState::running) return has_ended(*run);
+  const Result<std::vector<metadata::TaskRow>> tasks = (*queries)->tasks(run_id);
+  if (!tasks) return Failure(tasks.error());
+  queries->reset();
+  if (Result<> ended = end_interrupted(root, *run, *tasks); !ended) return Failure(ended.error());
+  console.out(fmt::format("run {} is cancelled; the mlpipe that ran it had ended\n", run_id));
+  return true;
+}
+
+// Of a run that is being run: ends it with its owner, or in place of an owner that was killed meanwhile. A run that
+// somebody goes on with as soon as its owner has ended is asked to end, too.
+Result<> end_running(const CancelCommand& command, const artifact::Root& root, const std::string& run_id,
+                     const Console& console) {
+  for (;;) {
+    if (Result<> asked = ask_owner(command, root.run_lock(run_id), run_id); !asked) return asked;
+    const Result<bool> ended = end_when_left(root, run_id, console);
+    if (!ended) return Failure(ended.error());
+    if (*ended) return {};
+  }
 }
 
 Result<> cancel_run(const CancelCommand& command, const Console& console) {
@@ -95,28 +132,15 @@ Result<> cancel_run(const CancelCommand& command, const Console& console) {
   if (Result<> mended = mend_record(root, console); !mended) {
     // A run that still runs keeps a damaged record from being mended; it can be ended without, and then the record can be.
     if (!is_of_running_run(root, command.run)) return Failure(mended.error());
+    if (Result<> asked = ask_owner(command, root.run_lock(command.run), command.run); !asked) return asked;
+    if (Result<> now = mend_record(root, console); !now) return Failure(now.error());
     return end_running(command, root, command.run, console);
   }
   Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
   if (!queries) return Failure(queries.error());
-  Result<metadata::RunRow> run = (*queries)->find_run(command.run);
+  const Result<metadata::RunRow> run = (*queries)->find_run(command.run);
   if (!run) return Failure(run.error());
   if (run->state != engine::RunState::running) return has_ended(*run);
-  const std::filesystem::path lock_file = root.run_lock(run->id);
-  auto lock = sys::try_lock(lock_file);
-  if (!lock) return Failure(lock.error());
-  if (std::holds_alternative<sys::FileLock>(*lock)) {
-    // Read under the lock: nobody changes it now.
-    run = (*queries)->find_run(run->id);
-    if (!run) return Failure(run.error());
-    if (run->state != engine::RunState::running) return has_ended(*run);
-    Result<std::vector<metadata::TaskRow>> tasks = (*queries)->tasks(run->id);
-    if (!tasks) return Failure(tasks.error());
-    queries->reset();
-    if (Result<> ended = end_interrupted(root, *run, *tasks); !ended) return ended;
-    console.out(fmt::format("run {} is cancelled; the mlpipe that ran it had ended\n", run->id));
-    return {};
-  }
   queries->reset();
   return end_running(command, root, run->id, console);
 }

@@ -19,7 +19,9 @@ std::string offer_for(const std::string& value, const CommandShape& command) {
     return words;
   }
   static const std::map<std::string_view, std::string_view> k_offers{
-      {"RUN", "runs"}, {"DIR", "folders"}, {"FILE", "files"}, {"PIPELINE", "files"}, {"COMPONENT", "files"}};
+      {"RUN", "runs"},        {"DIR", "folders"},
+      {"FILE", "files"},      {"PIPELINE", "files"},
+      {"COMPONENT", "files"}, {"KEY", "words created duration metric: -created -duration -metric:"}};
   if (value == "TASK") {
     const bool is_of_pipeline = !command.operands.empty() && command.operands.front() == "PIPELINE";
     return is_of_pipeline ? "pipeline_tasks" : "tasks";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/print.hpp"
 #include "mlpipe/sys/terminal.hpp"
 
 namespace mlpipe::app {
@@ -11,7 +12,7 @@ Console standard_console(const Clock& clock) {
   const bool on_terminal = sys::is_terminal(STDOUT_FILENO);
   const bool color = sys::wants_color(on_terminal, sys::terminal_environment());
   const std::optional<sys::TerminalSize> size = on_terminal ? sys::terminal_size(STDOUT_FILENO) : std::nullopt;
-  return {.out = [](std::string_view text) { return sys::write_all(STDOUT_FILENO, text).has_value(); },
+  return {.out = print,
           .err = [](std::string_view text) { (void)sys::write_all(STDERR_FILENO, text); },
           .destination = on_terminal ? Destination::terminal : Destination::pipe,
           .color = color ? report::Color::yes : report::Color::no,

@@ -28,6 +28,7 @@
 #include "app/verify.hpp"
 #include "app/why.hpp"
 #include "mlpipe/engine/failpoint.hpp"
+#include "mlpipe/runner/secret_folder.hpp"
 #include "mlpipe/sys/terminal.hpp"
 
 namespace mlpipe::app {
@@ -41,7 +42,11 @@ struct Dispatch {
   const Clock& clock;
 
   ExitCode operator()(const Leave& leave) const {
-    leave.code == 0 ? print(leave.text) : print_error(leave.text);
+    if (leave.code == 0) {
+      print(leave.text);
+    } else {
+      print_error(leave.text);
+    }
     return static_cast<ExitCode>(leave.code);
   }
   ExitCode operator()(const RunCommand& command) const { return run(command); }
@@ -80,7 +85,9 @@ struct Dispatch {
   ExitCode operator()(const ReplayCommand& command) const { return replay(command, standard_console(clock)); }
   ExitCode operator()(const CancelCommand& command) const { return cancel(command, standard_console(clock)); }
   ExitCode operator()(const GcCommand& command) const {
-    return gc(command, standard_console(clock), [&command] { return connect_engine(command.engine); });
+    return gc(
+        command, standard_console(clock),
+        {.connect = [&command] { return connect_engine(command.engine); }, .secrets = runner::place_of_secrets()});
   }
   ExitCode operator()(const FailpointsCommand&) const {
     for (const std::string& name : engine::failpoint_names()) print(name + "\n");

@@ -61,6 +61,7 @@ Result<Prepared> prepare(const RunCommand& command, const spec::PipelineSpec& sp
   if (!plan) return Failure(plan.error());
   plan::Selection selection{.from = command.from, .until = command.until, .only = command.only};
   if (!command.parent.empty()) {
+    if (Result<> known = plan::check_names(*plan, selection); !known) return Failure(known.error());
     // The parent has what is not run again; only what nobody chosen needs is left out.
     selection.until.insert(selection.until.end(), command.only.begin(), command.only.end());
     selection.from.clear();
@@ -202,7 +203,11 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
     return Failure(noted.error());
   if (Result<> linked = sys::replace_symlink(fs::path("runs") / given.start.id, given.prepared.root.latest());
       !linked) {
-    return Failure(linked.error());
+    // A convenience for people: the record knows which run is the newest.
+    print_error(
+        fmt::format("mlpipe: {0} stays as it is and does not lead to this run: {1}\n"
+                    "  hint: if it is no link, as in a copied root, move {0} away; the next run makes the link\n",
+                    given.prepared.root.latest().string(), linked.error().message));
   }
   Result<engine::Failpoint> failpoint =
       engine::parse_failpoint(sys::environment("MLPIPE_FAILPOINT").value_or(""), engine::failpoint_names());

@@ -49,10 +49,10 @@ Result<RecordedRuns> read_runs(const artifact::Root& root) {
 }
 
 Result<GcPlan> look(const artifact::Root& root, const GcCriteria& criteria, const GcCommand& command,
-                    const EngineConnector& connect, std::unique_ptr<runner::ContainerEngine>& engine, WallTime now) {
+                    const GcSurroundings& around, std::unique_ptr<runner::ContainerEngine>& engine, WallTime now) {
   GcPlan plan;
   std::vector<runner::ContainerSummary> containers;
-  if (auto connected = connect()) {
+  if (auto connected = around.connect()) {
     engine = std::move(*connected);
     auto listed = engine->list({{"mlpipe.root", root.path().string()}});
     if (listed) {
@@ -86,7 +86,8 @@ Result<GcPlan> look(const artifact::Root& root, const GcCriteria& criteria, cons
                                    .engine = engine.get(),
                                    .images = command.images,
                                    .folders = std::move(folders),
-                                   .now = now},
+                                   .now = now,
+                                   .secrets = around.secrets},
                                   use, plan);
   if (!found) return Failure(found.error());
   for (const RunToGo& run : plan.runs) plan.frees += run.frees;
@@ -100,17 +101,19 @@ class Removal final {
  public:
   Removal(const artifact::Root& root, runner::ContainerEngine* engine) : root_(root), engine_(engine) {}
 
+  // Was something to be removed, and could not? Not so what somebody has begun to use meanwhile.
+  bool failed() const { return failed_; }
+
   // Does what the plan says; gives what was really done.
   GcPlan carry_out(const GcPlan& plan) {
     done_.remarks = plan.remarks;
-    runner::remove_abandoned_secrets(runner::place_of_secrets());  // the machine's, and not told of as this root's
     // Containers first: those of a run that goes may be writing to its folder.
     for (const Leftover& leftover : plan.leftovers) {
       if (leftover.kind == LeftoverKind::container) attempt(leftover);
     }
     for (const RunToGo& going : plan.runs) {
       if (Result<> removed = remove_run(going.run.id); !removed) {
-        done_.remarks.push_back(fmt::format("run {} stays: {}", going.run.id, removed.error().message));
+        keep("run", going.run.id, removed.error());
       } else {
         done_.frees += going.frees;
         done_.runs.push_back(going);
@@ -126,10 +129,14 @@ class Removal final {
  private:
   using Lock = std::variant<sys::FileLock, sys::LockHolder>;
 
+  void keep(std::string_view kind, const std::string& name, const Error& why) {
+    done_.remarks.push_back(fmt::format("{} {} stays: {}", kind, name, why.message));
+    failed_ = failed_ || why.code != ErrorCode::conflict;
+  }
+
   void attempt(const Leftover& leftover) {
     if (Result<> removed = remove(leftover); !removed) {
-      done_.remarks.push_back(
-          fmt::format("{} {} stays: {}", to_string(leftover.kind), leftover.name, removed.error().message));
+      keep(to_string(leftover.kind), leftover.name, removed.error());
       if (leftover.kind == LeftoverKind::container) busy_.insert(leftover.run);
       return;
     }
@@ -172,7 +179,7 @@ class Removal final {
 
   Result<> remove_folder(const fs::path& folder) {
     const fs::path trash = root_.state() / "trash";
-    if (Result<> made = sys::make_directories(trash); !made) return made;
+    if (Result<> made = sys::make_directories(trash); !made) return fail(ErrorCode::io, "{}", made.error().message);
     const fs::path resting = trash / fmt::format("{}-{}", folder.filename().string(), sys::random_hex(8));
     Result<> moved = sys::rename_into_place(folder, resting, sys::Durable::yes);
     return moved ? sys::remove_tree(resting) : moved;
@@ -182,6 +189,7 @@ class Removal final {
     switch (leftover.kind) {
       case LeftoverKind::container: return engine_->remove(leftover.id);
       case LeftoverKind::image: return engine_->remove_image(leftover.name);
+      case LeftoverKind::secrets: return runner::remove_if_abandoned(leftover.name);
       case LeftoverKind::trash: return sys::remove_tree(leftover.name);
       case LeftoverKind::payload: return remove_payload(leftover);
       case LeftoverKind::folder: return remove_stray_folder(leftover);
@@ -238,6 +246,7 @@ class Removal final {
   const artifact::Root& root_;
   runner::ContainerEngine* engine_;
   GcPlan done_;
+  bool failed_ = false;
   std::set<std::string, std::less<>> busy_;  // runs with a container that could not be removed
 };
 
@@ -263,7 +272,7 @@ void tell(const GcPlan& plan, const GcCommand& command, const GcCriteria& criter
 
 }  // namespace
 
-ExitCode gc(const GcCommand& command, const Console& console, const EngineConnector& connect) {
+ExitCode gc(const GcCommand& command, const Console& console, const GcSurroundings& around) {
   const WallTime now = console.clock.wall();
   const Result<GcCriteria> criteria = criteria_of(command, now);
   if (!criteria) return report_error(console, criteria.error());
@@ -281,11 +290,12 @@ ExitCode gc(const GcCommand& command, const Console& console, const EngineConnec
     if (Result<> mended = mend_record(root, console); !mended) return report_error(console, mended.error());
   }
   std::unique_ptr<runner::ContainerEngine> engine;
-  Result<GcPlan> plan = look(root, *criteria, command, connect, engine, now);
+  Result<GcPlan> plan = look(root, *criteria, command, around, engine, now);
   if (!plan) return report_error(console, plan.error());
-  if (command.yes) *plan = Removal(root, engine.get()).carry_out(*plan);
+  Removal removal(root, engine.get());
+  if (command.yes) *plan = removal.carry_out(*plan);
   tell(*plan, command, *criteria, root, console);
-  return ExitCode::succeeded;
+  return removal.failed() ? ExitCode::environment : ExitCode::succeeded;
 }
 
 }  // namespace mlpipe::app

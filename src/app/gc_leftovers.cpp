@@ -5,6 +5,7 @@
 
 #include "app/gc_plan.hpp"
 #include "mlpipe/metadata/removal.hpp"
+#include "mlpipe/runner/secret_folder.hpp"
 #include "mlpipe/sys/lock.hpp"
 
 namespace mlpipe::app {
@@ -113,6 +114,12 @@ class Search final {
     }
   }
 
+  void secrets() {
+    for (const fs::path& folder : runner::abandoned_secrets(search_.secrets)) {
+      add({.kind = LeftoverKind::secrets, .name = folder.string(), .id = {}, .run = {}, .bytes = 0});
+    }
+  }
+
   Result<> images() {
     if (!search_.images || search_.engine == nullptr) return {};
     std::set<std::string> used;
@@ -169,6 +176,7 @@ std::string_view to_string(LeftoverKind kind) {
     case LeftoverKind::lock: return "lock";
     case LeftoverKind::trash: return "trash";
     case LeftoverKind::image: return "image";
+    case LeftoverKind::secrets: return "secrets";
   }
   return "folder";
 }
@@ -187,6 +195,7 @@ Result<> find_leftovers(const LeftoverSearch& search, DiskUse& use, GcPlan& plan
   if (Result<> read = found.payloads(); !read) return read;
   found.locks();
   found.trash();
+  found.secrets();
   return found.images();
 }
 

@@ -35,7 +35,7 @@ struct RunToGo {
   std::uint64_t frees = 0;  // less what other runs hold by hard links
 };
 
-enum class LeftoverKind { container, folder, payload, lock, trash, image };
+enum class LeftoverKind { container, folder, payload, lock, trash, image, secrets };
 std::string_view to_string(LeftoverKind kind);
 
 struct Leftover {
@@ -75,6 +75,7 @@ struct LeftoverSearch {
   bool images = false;
   std::vector<std::string> folders;  // of runs/, listed before the record was read
   WallTime now{};
+  std::filesystem::path secrets;  // where folders for secrets are made; the machine's, whatever the root
 };
 Result<> find_leftovers(const LeftoverSearch& search, DiskUse& use, GcPlan& plan);
 

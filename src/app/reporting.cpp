@@ -15,6 +15,13 @@ int descriptor_of(ProgressTarget target) {
   return target == ProgressTarget::standard_output ? STDOUT_FILENO : STDERR_FILENO;
 }
 
+std::unique_ptr<report::Sink> sink_of(ProgressTarget target) {
+  if (target == ProgressTarget::standard_error) return report::make_fd_sink(STDERR_FILENO);
+  return report::make_fd_sink(STDOUT_FILENO, [](int error) {
+    if (error != 0) note_lost_output(fail_errno("writing", error).value());
+  });
+}
+
 ProgressStyle choose_style(ProgressStyle said, int descriptor) {
   if (said != ProgressStyle::automatic) return said;
   bool live = sys::can_redraw(sys::is_terminal(descriptor), sys::terminal_environment());
@@ -26,7 +33,7 @@ ProgressStyle choose_style(ProgressStyle said, int descriptor) {
 Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const artifact::Root& root,
                      const std::string& run_id, const Clock& clock)
     : style_(choose_style(command.progress, descriptor_of(command.progress_to))),
-      output_(report::make_fd_sink(descriptor_of(command.progress_to))),
+      output_(sink_of(command.progress_to)),
       clock_(clock),
       quiet_(command.quiet) {
   std::filesystem::path run_folder = root.run(run_id);

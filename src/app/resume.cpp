@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/as_begun.hpp"
 #include "app/debug_log.hpp"
 #include "app/dry_run.hpp"
 #include "app/engine_choice.hpp"
@@ -238,6 +239,13 @@ std::string what_may_be_said(const metadata::RunRow& run) {
       run.id);
 }
 
+Failure interrupted_before(const metadata::RunRow& latest, const metadata::RunRow& interrupted) {
+  return fail_with_hint(ErrorCode::conflict,
+                        fmt::format("run {} is the newest and has succeeded; run {}, begun before it, was interrupted",
+                                    latest.id, interrupted.id),
+                        fmt::format("`mlpipe resume {}` goes on with that", interrupted.id));
+}
+
 Failure already_run(const metadata::RunRow& run) {
   return fail_with_hint(ErrorCode::conflict, fmt::format("run {} is being run", run.id),
                         fmt::format("nothing to resume; watch it with `mlpipe logs -f {}`", run.id));
@@ -257,6 +265,16 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   if (!queries) return Failure(queries.error());
   Result<metadata::RunRow> row = (*queries)->find_run(command.run);
   if (!row) return Failure(row.error());
+  if (row->interrupted && !says_what_to_run(command)) {
+    if (Result<> same = check_as_begun(command.options, *row, root); !same) return Failure(same.error());
+    tell_of_changed_files(*row, root, command.options.pipeline);
+  }
+  if (command.run == "latest" && row->state == engine::RunState::succeeded && !says_what_to_run(command)) {
+    Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);
+    if (!runs) return Failure(runs.error());
+    const auto older = std::ranges::find_if(*runs, [](const metadata::RunRow& run) { return run.interrupted; });
+    if (older != runs->end()) return interrupted_before(*row, *older);
+  }
   const bool is_foreseen = command.options.dry_run && row->interrupted && !says_what_to_run(command);
   if (is_foreseen) return foresee_going_on(command.options, root, *row, **queries);
   queries->reset();
@@ -302,7 +320,7 @@ Result<std::optional<metadata::RunRow>> find_interrupted(const fs::path& root, c
   Result<std::vector<metadata::RunRow>> runs = (*queries)->runs(0);
   if (!runs) return Failure(runs.error());
   const auto found = std::ranges::find_if(*runs, [&](const metadata::RunRow& run) {
-    return run.interrupted && (run_id.empty() ? run.pipeline == pipeline : run.id == run_id);
+    return run.interrupted && run.pipeline == pipeline && (run_id.empty() || run.id == run_id);
   });
   if (found == runs->end()) return std::optional<metadata::RunRow>();
   return std::optional(std::move(*found));

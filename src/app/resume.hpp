@@ -11,7 +11,7 @@ namespace mlpipe::app {
 // is still valid of it.
 ExitCode resume(const ResumeCommand& command);
 
-// The newest interrupted run that `mlpipe run --resume` would go on with: the one named, or of that pipeline.
+// The newest interrupted run that `mlpipe run --resume` would go on with: of that pipeline, and the one named when one is.
 Result<std::optional<metadata::RunRow>> find_interrupted(const std::filesystem::path& root, const std::string& run_id,
                                                          const std::string& pipeline, Trace trace);
 

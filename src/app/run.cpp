@@ -1,5 +1,6 @@
 #include "app/run.hpp"
 
+#include "app/as_begun.hpp"
 #include "app/dry_run.hpp"
 #include "app/execution.hpp"
 #include "app/parameters.hpp"
@@ -72,6 +73,8 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
         find_interrupted(*root, command.run_id, spec.name, trace_of(command));
     if (!interrupted) return report_error(interrupted.error());
     if (*interrupted) {
+      Result<> same = check_as_begun(command, **interrupted, artifact::Root(*root));
+      if (!same) return report_error(same.error());
       ResumeCommand going_on{.run = (*interrupted)->id, .options = command};
       going_on.options.root = root->string();
       for (auto* said :

@@ -52,6 +52,17 @@ bool was_never_begun(const artifact::Root& root, const std::string& run_id) {
   return row ? row->id != run_id : row.error().code == ErrorCode::not_found;
 }
 
+// What to do when there is a run of that name.
+std::string hint_for_taken(const artifact::Root& root, const std::string& run_id) {
+  const std::string another = "give this run another --run-id, or leave it out";
+  Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
+  if (!queries) return another;
+  // This process holds the run's lock, so it counts as being run: whoever was running it is gone.
+  const Result<metadata::RunRow> row = (*queries)->find_run(run_id);
+  if (!row || row->id != run_id || row->state != engine::RunState::running) return another;
+  return fmt::format("it was interrupted: `mlpipe resume {}` goes on with it; else {}", run_id, another);
+}
+
 }  // namespace
 
 Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& run_id) {
@@ -80,7 +91,7 @@ Result<sys::FileLock> claim_run(const artifact::Root& root, const std::string& r
     if (problem == EEXIST) {
       return fail_with_hint(ErrorCode::conflict,
                             fmt::format("run {} exists already in {}", run_id, root.runs().string()),
-                            "give this run another --run-id, or leave it out");
+                            hint_for_taken(root, run_id));
     }
     return fail_errno("making " + folder.string(), problem);
   }

@@ -27,6 +27,17 @@ Result<> check_junit(const fs::path& file) {
                         "make the folder, or name another file");
 }
 
+// What opens the log makes the folders to it; a mistyped path must not leave any.
+Result<> check_debug_log(const fs::path& file) {
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  std::error_code ignored;
+  if (fs::is_directory(folder, ignored)) return {};
+  return fail_with_hint(
+      ErrorCode::invalid_input,
+      fmt::format("--debug-log {}: there is no folder {}", printable(file.string()), printable(folder.string())),
+      "make the folder, or name another file (MLPIPE_DEBUG_LOG names it, too)");
+}
+
 Value list_of(const std::vector<std::string>& items) { return Value(Value::List(items.begin(), items.end())); }
 
 void read_list(const Value& options, std::string_view name, std::vector<std::string>& items) {
@@ -45,6 +56,14 @@ Result<> check_options(const RunCommand& command) {
     if (label.find('=') != std::string::npos && !label.starts_with('=')) continue;
     return fail_with_hint(ErrorCode::invalid_input, "--label " + printable(label) + ": no name=value",
                           "write --label name=value, for example --label team=prices");
+  }
+  if (command.json && !command.dry_run) {
+    return fail_with_hint(ErrorCode::invalid_input, "--json goes with --dry-run only",
+                          "--progress json prints a JSON object for each event of a run; --dry-run --json what would "
+                          "become of each task");
+  }
+  if (!command.debug_log.empty()) {
+    if (Result<> good = check_debug_log(command.debug_log); !good) return good;
   }
   return command.junit.empty() ? Result<>() : check_junit(command.junit);
 }

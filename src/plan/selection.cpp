@@ -47,13 +47,23 @@ std::vector<bool> reachable(const Plan& plan, std::vector<TaskId> starts, Edges 
   return reached;
 }
 
-Result<std::vector<bool>> choose(const Plan& plan, const Selection& selection) {
-  std::string mistakes;
-  std::vector<TaskId> from = find_tasks(plan, selection.from, "--from", mistakes);
-  std::vector<TaskId> until = find_tasks(plan, selection.until, "--until", mistakes);
-  std::vector<TaskId> only = find_tasks(plan, selection.only, "--only", mistakes);
-  if (!mistakes.empty()) return fail(ErrorCode::invalid_input, "choosing tasks:{}", mistakes);
+struct NamedTasks {
+  std::vector<TaskId> from, until, only;
+};
 
+Result<NamedTasks> find_named(const Plan& plan, const Selection& selection) {
+  std::string mistakes;
+  NamedTasks named{.from = find_tasks(plan, selection.from, "--from", mistakes),
+                   .until = find_tasks(plan, selection.until, "--until", mistakes),
+                   .only = find_tasks(plan, selection.only, "--only", mistakes)};
+  if (!mistakes.empty()) return fail(ErrorCode::invalid_input, "choosing tasks:{}", mistakes);
+  return named;
+}
+
+Result<std::vector<bool>> choose(const Plan& plan, const Selection& selection) {
+  Result<NamedTasks> named = find_named(plan, selection);
+  if (!named) return Failure(std::move(named).error());
+  auto& [from, until, only] = *named;
   std::vector<bool> chosen(plan.size(), only.empty());
   for (TaskId task : only) chosen[index(task)] = true;
   auto keep = [&](const std::vector<bool>& reached) {
@@ -79,6 +89,11 @@ std::string missing_outputs(const Plan& plan, const std::vector<bool>& chosen) {
 }
 
 }  // namespace
+
+Result<> check_names(const Plan& plan, const Selection& selection) {
+  const Result<NamedTasks> named = find_named(plan, selection);
+  return named ? Result<>() : Failure(named.error());
+}
 
 Result<> select(Plan& plan, const Selection& selection) {
   if (selection.empty()) return {};

@@ -20,7 +20,7 @@ enum class Way { plain, non_blocking, socket, in_pieces };
 
 class FdSink final : public Sink {
  public:
-  explicit FdSink(int fd) : fd_(fd) {
+  FdSink(int fd, std::function<void(int)> on_failure) : fd_(fd), on_failure_(std::move(on_failure)) {
     struct stat status {};
     if (::fstat(fd, &status) != 0 || S_ISREG(status.st_mode)) return;
     if (S_ISSOCK(status.st_mode)) {
@@ -50,6 +50,7 @@ class FdSink final : public Sink {
       } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         break;
       } else {
+        if (on_failure_) on_failure_(count < 0 ? errno : 0);
         return std::nullopt;
       }
     }
@@ -82,12 +83,15 @@ class FdSink final : public Sink {
 
   int fd_;
   sys::Fd own_;
+  std::function<void(int)> on_failure_;
   Way way_ = Way::plain;
 };
 
 }  // namespace
 
-std::unique_ptr<Sink> make_fd_sink(int fd) { return std::make_unique<FdSink>(fd); }
+std::unique_ptr<Sink> make_fd_sink(int fd, std::function<void(int error)> on_failure) {
+  return std::make_unique<FdSink>(fd, std::move(on_failure));
+}
 
 bool Output::write(std::string_view text) {
   if (closed_) return false;

@@ -62,12 +62,23 @@ SecretFolder::~SecretFolder() {
   if (lock_) (void)sys::remove_tree(path_);  // what stays goes with the next run
 }
 
-void remove_abandoned_secrets(const fs::path& parent) {
+std::vector<fs::path> abandoned_secrets(const fs::path& parent) {
+  std::vector<fs::path> found;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
     if (!entry.path().filename().string().starts_with(k_prefix)) continue;
-    if (const sys::Fd lock = lock_abandoned(entry.path())) (void)sys::remove_tree(entry.path());
+    if (lock_abandoned(entry.path())) found.push_back(entry.path());
   }
+  return found;
+}
+
+Result<> remove_if_abandoned(const fs::path& folder) {
+  const sys::Fd lock = lock_abandoned(folder);
+  return lock ? sys::remove_tree(folder) : Result<>();
+}
+
+void remove_abandoned_secrets(const fs::path& parent) {
+  for (const fs::path& folder : abandoned_secrets(parent)) (void)remove_if_abandoned(folder);
 }
 
 }  // namespace mlpipe::runner

@@ -21,4 +21,7 @@ struct Selection {
 // pairs. Unknown task names: invalid_input that lists all of them. On an Error the plan is as it was.
 Result<> select(Plan& plan, const Selection& selection);
 
+// Are the names those of tasks? invalid_input that lists all that are not, each with the option that it stands behind.
+Result<> check_names(const Plan& plan, const Selection& selection);
+
 }  // namespace mlpipe::plan

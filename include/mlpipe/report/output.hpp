@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +23,8 @@ class Sink {
 
 // Writes to `fd`, which stays the caller's. The flags of `fd` are not changed (other processes share them).
 // The program must ignore SIGPIPE.
-std::unique_ptr<Sink> make_fd_sink(int fd);
+// `on_failure` is given the errno of the write that closed it.
+std::unique_ptr<Sink> make_fd_sink(int fd, std::function<void(int error)> on_failure = {});
 
 // A sink with a bounded queue, so that neither a slow nor a closed reader ever holds up a run. Reporters that write to the
 // same place share one Output. Loop thread only.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "mlpipe/base/result.hpp"
 #include "mlpipe/sys/fd.hpp"
@@ -28,8 +29,13 @@ class SecretFolder final {
   sys::Fd lock_;  // none: it was moved from
 };
 
-// Removes the folders for secrets in `parent` that are this user's and that no living mlpipe holds. A container that was
-// given a file of one keeps it: a mount outlives the name. One that cannot be removed is tried again the next time.
+// The folders for secrets in `parent` that are this user's and that no living mlpipe holds.
+std::vector<std::filesystem::path> abandoned_secrets(const std::filesystem::path& parent);
+
+// Removes `folder` when it is such a one, still. A container that was given a file of it keeps that: a mount outlives the name.
+Result<> remove_if_abandoned(const std::filesystem::path& folder);
+
+// Removes all of them in `parent`. One that cannot be removed is tried again the next time.
 void remove_abandoned_secrets(const std::filesystem::path& parent);
 
 }  // namespace mlpipe::runner

@@ -83,10 +83,11 @@ struct Gc : ListingTest {
     command.root = root.path().string();
     out.clear();
     err.clear();
-    return gc(command, console(), [&]() -> Result<std::unique_ptr<runner::ContainerEngine>> {
+    const auto connect = [&]() -> Result<std::unique_ptr<runner::ContainerEngine>> {
       if (!with_engine) return fail(ErrorCode::unavailable, "no engine is here");
       return std::make_unique<Borrowed>(engine);
-    });
+    };
+    return gc(command, console(), {.connect = connect, .secrets = secrets.path()});
   }
   GcCommand really() const { return {.yes = true}; }
 
@@ -107,6 +108,7 @@ struct Gc : ListingTest {
   }
 
   test::FakeContainerEngine engine;
+  test::TempDir secrets;
 };
 
 TEST_F(Gc, WithoutYesItOnlySaysWhatWouldGo) {
@@ -315,6 +317,28 @@ TEST_F(Gc, WrongWordsAreRefused) {
   command = {.status = {"faild"}};
   EXPECT_EQ(clean(command), ExitCode::usage);
   EXPECT_THAT(err, HasSubstr("failed"));
+}
+
+TEST_F(Gc, TellsOfSecretsThatAKilledMlpipeLeft) {
+  const fs::path left = secrets.path() / "mlpipe-secrets-abcdef";
+  fs::create_directory(left);
+  secrets.write("mlpipe-secrets-abcdef/token", "hidden");
+  EXPECT_EQ(clean({}), ExitCode::succeeded);
+  EXPECT_NE(out.find("secrets"), std::string::npos) << out;
+  EXPECT_NE(out.find(left.string()), std::string::npos) << out;
+  EXPECT_TRUE(fs::exists(left));
+  EXPECT_EQ(clean(really()), ExitCode::succeeded);
+  EXPECT_NE(out.find("1 leftover(s)"), std::string::npos) << out;
+  EXPECT_FALSE(fs::exists(left));
+}
+
+TEST_F(Gc, LeavesWithThreeWhenSomethingCouldNotBeRemoved) {
+  add_run("old", 1);
+  folder.write(".mlpipe/trash", "no folder");
+  GcCommand command = really();
+  command.keep = 0;
+  EXPECT_EQ(clean(command), ExitCode::environment);
+  EXPECT_NE(err.find("run old stays"), std::string::npos) << err;
 }
 
 }  // namespace
