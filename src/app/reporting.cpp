@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "app/print.hpp"
+#include "app/root.hpp"
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/report/reporters.hpp"
 #include "mlpipe/sys/env.hpp"
@@ -48,7 +49,7 @@ Reporting::Reporting(const RunCommand& command, const plan::Plan& plan, const ar
             .log_path = log_path,
             .verbosity = quiet_ ? report::Verbosity::quiet : report::Verbosity::normal,
             .failure_blocks = github ? report::FailureBlocks::no : report::FailureBlocks::yes,
-            .command_suffix = command.root.empty() ? "" : "--root " + shell_quoted(command.root),
+            .command_suffix = root_option(command.root, root.path()),
             .run_folder = run_folder.string()};
   };
   auto complain = [](const Error& error) { (void)report_error(error); };

@@ -1,5 +1,6 @@
 #include "app/root.hpp"
 
+#include "mlpipe/base/text.hpp"
 #include "mlpipe/sys/env.hpp"
 
 namespace mlpipe::app {
@@ -14,7 +15,8 @@ Result<fs::path> absolute_root(const std::string& text, const std::string& sourc
                           "name a folder with --root, MLPIPE_ROOT or `root:`");
   }
   std::error_code error;
-  fs::path path = fs::path(text).is_absolute() ? fs::path(text) : fs::absolute(base, error) / text;
+  fs::path path =
+      fs::path(text).is_absolute() ? fs::path(text) : fs::absolute(base.empty() ? fs::path(".") : base, error) / text;
   if (error) return fail(ErrorCode::io, "pipeline root {} ({}): {}", text, source, error.message());
   path = path.lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
@@ -36,5 +38,11 @@ Result<fs::path> resolve_root(const std::string& said, const std::string& of_spe
 }
 
 Result<fs::path> resolve_root(const std::string& said) { return resolve_root(said, "", "."); }
+
+std::string root_option(const std::string& said, const fs::path& root) {
+  const Result<fs::path> unsaid = resolve_root("");
+  if (unsaid && *unsaid == root) return {};
+  return "--root " + shell_quoted(said.empty() ? root.string() : said);
+}
 
 }  // namespace mlpipe::app

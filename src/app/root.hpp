@@ -14,4 +14,8 @@ Result<std::filesystem::path> resolve_root(const std::string& said, const std::s
 // The same for commands that read no spec.
 Result<std::filesystem::path> resolve_root(const std::string& said);
 
+// "--root FOLDER", which a command must be given to find `root` from here; nothing when it finds it without. `said`: what
+// --root was given.
+std::string root_option(const std::string& said, const std::filesystem::path& root);
+
 }  // namespace mlpipe::app
