@@ -12,6 +12,8 @@
 #include <system_error>
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/engine/foresight.hpp"
+#include "mlpipe/runner/import.hpp"
 #include "mlpipe/sys/env.hpp"
 
 namespace mlpipe::app {
@@ -26,14 +28,13 @@ struct Problem {
   std::string hint = {};
 };
 
-// The local path that an import names, when it is known by now and certainly read before any task has ended.
-std::optional<std::string> path_of_import(const spec::TaskSpec& task, const spec::ComponentSpec& component) {
-  const spec::ImporterSpec* importer = component.importer();
-  if (importer == nullptr || !importer->uri.is_literal() || task.when || !task.after.empty()) return std::nullopt;
-  std::string path;
-  for (const spec::Template::Part& part : importer->uri.parts) path += std::get<std::string>(part);
-  if (!path.starts_with('/')) return std::nullopt;
-  return path;
+// What an import names, when it is known by now, from `inputs`, and certainly read before any task has ended.
+std::optional<std::string> uri_of_import(const spec::TaskSpec& task, const spec::ComponentSpec& component,
+                                         const engine::TaskData& inputs) {
+  if (component.importer() == nullptr || task.when || !task.after.empty()) return std::nullopt;
+  Result<engine::Artifact> artifact = runner::name_import(component, inputs);
+  if (!artifact) return std::nullopt;
+  return std::move(artifact->uri);
 }
 
 std::string_view kind_text(mode_t mode) {
@@ -44,6 +45,10 @@ std::string_view kind_text(mode_t mode) {
 
 // Why `path` cannot be imported.
 std::optional<Problem> problem_at(const std::string& path) {
+  if (!path.starts_with('/')) {
+    return Problem{fmt::format("{} is no path", path.empty() ? "an empty text" : path),
+                   "this version reads files of this machine only: use a path"};
+  }
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
     const int number = errno;
@@ -64,11 +69,23 @@ std::optional<Problem> problem_at(const std::string& path) {
   return std::nullopt;
 }
 
-std::optional<Problem> import_problem(const spec::TaskSpec& task, const spec::ComponentSpec& component) {
-  std::optional<std::string> path = path_of_import(task, component);
-  std::optional<Problem> problem = path ? problem_at(*path) : std::nullopt;
+std::optional<Problem> import_problem(const spec::TaskSpec& task, const spec::ComponentSpec& component,
+                                      const engine::TaskData& inputs) {
+  std::optional<std::string> uri = uri_of_import(task, component, inputs);
+  std::optional<Problem> problem = uri ? problem_at(*uri) : std::nullopt;
   if (problem) problem->text = fmt::format("task {}: import: {}", task.name, printable(problem->text));
   return problem;
+}
+
+// ` (made of parameter "u", given with -p)`, when one of `said` is among what the import of `task` is made of.
+std::string given_with(const spec::TaskSpec& task, const std::set<std::string>& said) {
+  std::vector<std::string> names;
+  for (const spec::Argument& argument : task.arguments) {
+    const auto* parameter = std::get_if<spec::PipelineInput>(&argument.binding);
+    if (parameter != nullptr && said.contains(parameter->name)) names.push_back(fmt::format("\"{}\"", parameter->name));
+  }
+  if (names.empty()) return {};
+  return fmt::format(" (made of parameter{} {}, given with -p)", names.size() == 1 ? "" : "s", join(names, ", "));
 }
 
 // "pipeline.yaml:3:5: "
@@ -117,22 +134,30 @@ std::string hints_of(const std::vector<Problem>& problems) {
 
 spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec) {
   spec::Diagnostics warnings;
+  const Result<plan::Plan> plan = plan::make_plan(spec, {});  // fails when a parameter has no default
   for (const spec::TaskSpec& task : spec.root_dag().tasks) {
-    if (std::optional<Problem> problem = import_problem(task, spec.component(task.component))) {
+    const std::optional<plan::TaskId> id = plan ? plan->find(task.name) : std::nullopt;
+    const spec::ComponentSpec& component = spec.component(task.component);
+    if (component.importer() == nullptr) continue;
+    const engine::TaskData inputs = id ? engine::inputs_known_beforehand(*plan, *id) : engine::TaskData();
+    if (std::optional<Problem> problem = import_problem(task, component, inputs)) {
       warnings.push_back({spec::Severity::warning, task.where, std::move(problem->text), std::move(problem->hint)});
     }
   }
   return warnings;
 }
 
-Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given) {
+Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given, const std::set<std::string>& said) {
   std::vector<Problem> imports;
   std::vector<Problem> secrets;
   for (plan::TaskId id : plan.order()) {
     if (!plan.selected(id) || given.contains(id)) continue;
     const spec::TaskSpec& task = *plan.task(id).spec;
-    if (std::optional<Problem> problem = import_problem(task, plan.component(id))) {
-      imports.push_back({place_of(task, plan.spec()) + problem->text, std::move(problem->hint)});
+    const engine::TaskData inputs =
+        plan.component(id).importer() != nullptr ? engine::inputs_known_beforehand(plan, id) : engine::TaskData();
+    if (std::optional<Problem> problem = import_problem(task, plan.component(id), inputs)) {
+      imports.push_back(
+          {place_of(task, plan.spec()) + problem->text + given_with(task, said), std::move(problem->hint)});
     }
     for (const spec::SecretSpec& secret : task.settings->secrets) {
       if (std::optional<Problem> problem = secret_problem(task, secret)) secrets.push_back(*std::move(problem));

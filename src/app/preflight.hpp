@@ -1,5 +1,8 @@
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "mlpipe/plan/plan.hpp"
 #include "mlpipe/runner/result_cache.hpp"
 #include "mlpipe/spec/diagnostic.hpp"
@@ -9,12 +12,14 @@
 namespace mlpipe::app {
 
 // A warning for each import of a local path where there is no file or folder to read now. Says nothing of those that may
-// never run (`when`), that wait for other tasks (`after`), or whose path is known in the run only.
+// never run (`when`), that wait for other tasks (`after`), or whose path is known in the run only. Paths made of parameters
+// are looked at when all parameters have defaults.
 spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec);
 
 // That the selected tasks of `plan` find what they take from outside: imports (as above) and secrets. Else an Error that
 // lists all they do not find: invalid_input when there is an import among it, permission for secrets alone.
-// Tasks for which there is a result in `given` take nothing.
-Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given = {});
+// Tasks for which there is a result in `given` take nothing. Of a path made of a parameter in `said` it tells that -p gave it.
+Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given = {},
+                   const std::set<std::string>& said = {});
 
 }  // namespace mlpipe::app

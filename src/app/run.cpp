@@ -30,6 +30,12 @@ std::map<std::string, std::string> labels_of(const RunCommand& command) {
   return labels;
 }
 
+std::set<std::string> said_parameters(const RunCommand& command) {
+  std::set<std::string> names;
+  for (const std::string& said : command.parameters) names.insert(said.substr(0, said.find('=')));
+  return names;
+}
+
 }  // namespace
 
 metadata::RunStart describe_start(const RunCommand& command, const spec::PipelineSpec& spec, const Prepared& prepared,
@@ -90,7 +96,8 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   Result<Prepared> prepared = prepare(command, spec, std::move(*arguments), artifact::Root(std::move(*root)));
   if (!prepared) return report_error(prepared.error());
 
-  if (Result<> found = preflight(prepared->plan); !found) return report_error(found.error());
+  if (Result<> found = preflight(prepared->plan, {}, said_parameters(command)); !found)
+    return report_error(found.error());
 
   WallTime now = clock.wall();
   Result<std::string> run_id = choose_run_id(command.run_id, spec.name, now);

@@ -2,9 +2,9 @@
 
 #include <new>
 
+#include "mlpipe/runner/import.hpp"
 #include "runner/classify.hpp"
 #include "runner/container_attempt.hpp"
-#include "runner/import.hpp"
 
 namespace mlpipe::runner {
 namespace {

@@ -1,7 +1,7 @@
 #include "mlpipe/runner/foreseer.hpp"
 
+#include "mlpipe/runner/import.hpp"
 #include "runner/attempt.hpp"
-#include "runner/import.hpp"
 
 namespace mlpipe::runner {
 namespace {

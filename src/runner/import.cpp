@@ -1,6 +1,22 @@
-#include "runner/import.hpp"
+#include "mlpipe/runner/import.hpp"
+
+#include <filesystem>
 
 namespace mlpipe::runner {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What expressions gave, taken as the same text written in the file would be.
+std::string resolved(std::string uri, const std::string& folder) {
+  if (uri.starts_with("file://")) uri.erase(0, 7);
+  if (uri.empty() || folder.empty() || uri.find("://") != std::string::npos) return uri;
+  std::string path = (fs::path(folder) / uri).lexically_normal().string();
+  if (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+}  // namespace
 
 Result<engine::Artifact> name_import(const spec::ComponentSpec& component, const engine::TaskData& inputs) {
   const spec::ImporterSpec& importer = *component.importer();
@@ -15,10 +31,11 @@ Result<engine::Artifact> name_import(const spec::ComponentSpec& component, const
   };
   Result<std::string> uri = spec::render(importer.uri, lookup);
   if (!uri) return Failure(std::move(uri).error());
-  return engine::Artifact{.name = "artifact",
-                          .type = importer.type,
-                          .uri = std::move(*uri),
-                          .metadata = importer.metadata.is_struct() ? importer.metadata : Value(Value::Struct{})};
+  return engine::Artifact{
+      .name = "artifact",
+      .type = importer.type,
+      .uri = importer.uri.is_literal() ? std::move(*uri) : resolved(std::move(*uri), importer.folder),
+      .metadata = importer.metadata.is_struct() ? importer.metadata : Value(Value::Struct{})};
 }
 
 Result<engine::Artifact> look_at_import(const spec::ComponentSpec& component, const engine::TaskData& inputs,

@@ -23,12 +23,12 @@ std::optional<Template> read_uri(YamlNode node, const std::filesystem::path& dir
   std::optional<Template> uri = read_template(node, "`uri`", mistakes);
   if (!uri || uri->parts.empty()) return std::nullopt;
   auto* begin = std::get_if<std::string>(&uri->parts.front());
-  if (begin == nullptr || begin->starts_with("gs://")) return uri;  // what an expression gives is known in the run only
+  if (begin == nullptr) return uri;  // what an expression gives is known later
   if (begin->starts_with("file://")) begin->erase(0, 7);
   std::size_t scheme = begin->find("://");
   if (scheme != std::string::npos) {
     mistakes.error(node.where(), fmt::format("{} addresses cannot be imported", ticked(begin->substr(0, scheme + 3))),
-                   "use a path or gs://bucket/object");
+                   "this version reads files of this machine only: use a path");
     return std::nullopt;
   }
   if (begin->starts_with("~")) {
@@ -139,7 +139,7 @@ std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem:
   static const std::vector<std::string> k_keys = {"uri", "type", "metadata"};
   std::size_t before = mistakes.errors();
   if (!expect_mapping(node, "`import`", mistakes)) return std::nullopt;
-  ImporterSpec importer;
+  ImporterSpec importer{.uri = {}, .folder = directory.string(), .metadata = {}};
   for (YamlEntry entry : node.entries()) {
     std::string_view key = entry.key.text();
     if (key == "uri") {

@@ -72,7 +72,7 @@ class PipelineReader final {
     } else if (key == "pools") {
       spec.pools = read_pools(entry.value, mistakes_);
     } else if (key == "root") {
-      spec.pipeline_root = read_filled_text(entry.value, "`root`", mistakes_).value_or("");
+      read_root(entry.value);
     } else if (key == "labels") {
       read_labels(entry.value);
     } else if (key == "experiment") {
@@ -92,6 +92,16 @@ class PipelineReader final {
                       "run ids are made of it");
     }
     reading_.spec.name = *std::move(name);
+  }
+
+  void read_root(YamlNode node) {
+    reading_.spec.pipeline_root = read_filled_text(node, "`root`", mistakes_).value_or("");
+    const std::size_t scheme = reading_.spec.pipeline_root.find("://");
+    if (scheme == std::string::npos) return;
+    mistakes_.error(
+        node.where(),
+        fmt::format("{} addresses cannot be a root", ticked(reading_.spec.pipeline_root.substr(0, scheme + 3))),
+        "this version keeps artifacts on this machine only: name a folder");
   }
 
   void read_labels(YamlNode node) {

@@ -145,7 +145,8 @@ struct ContainerSpec {
 };
 
 struct ImporterSpec {
-  Template uri;  // absolute path or gs://; a native file's relative path is already resolved against the file
+  Template uri;             // a path; one that begins with text is already resolved against the file
+  std::string folder = {};  // absolute; what a relative path that an expression begins is taken from
   std::string type = "system.Artifact";
   Value metadata;
 };

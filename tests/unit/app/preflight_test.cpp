@@ -80,10 +80,36 @@ TEST_F(Preflight, ImportsThatMayNotRunOrRunLaterAreLeftToTheRun) {
       "  first: {image: x}\n"
       "  when: {import: {uri: none}, when: \"${{ 1 > 2 }}\"}\n"
       "  after: {import: {uri: none}, after: first}\n"
-      "  computed: {import: {uri: \"none-${{ run.id }}\"}}\n"
-      "  cloud: {import: {uri: gs://bucket/none}}\n";
+      "  computed: {import: {uri: \"none-${{ run.id }}\"}}\n";
   EXPECT_EQ(refused(tasks).message, "");
   EXPECT_TRUE(warn_of_imports(spec_).empty());
+}
+
+TEST_F(Preflight, PathsMadeOfParametersAreLookedAt) {
+  folder_.write("here", "x");
+  const auto plan_of = [&](Value::Struct arguments) {
+    spec::ReadPipeline read = spec::read_pipeline_text(
+        "name: p\nparameters: {u: gone, v: here}\ntasks:\n"
+        "  a: {import: {uri: \"${{ parameters.u }}\"}}\n"
+        "  b: {import: {uri: \"${{ parameters.v }}\"}}\n"
+        "  c: {import: {uri: \"./${{ parameters.v }}\"}}\n",
+        "p.yaml", folder_.path(), {});
+    spec_ = std::move(read.spec).value();
+    return plan::make_plan(spec_, std::move(arguments)).value();
+  };
+  const Result<> found = preflight(plan_of({{"u", "none"}}), {}, {"u"});
+  ASSERT_FALSE(found);
+  EXPECT_THAT(found.error().message,
+              ::testing::EndsWith(":4:3: task a: import: nothing is at " + (folder_.path() / "none").string() +
+                                  " (made of parameter \"u\", given with -p)"));
+  const Result<> with_default = preflight(plan_of({}));
+  ASSERT_FALSE(with_default);
+  EXPECT_THAT(with_default.error().message, ::testing::EndsWith((folder_.path() / "gone").string()));
+  EXPECT_EQ(warn_of_imports(spec_).size(), 1U);
+  EXPECT_TRUE(preflight(plan_of({{"u", "here"}})));
+  const Result<> cloud = preflight(plan_of({{"u", "gs://bucket/x"}}));
+  ASSERT_FALSE(cloud);
+  EXPECT_THAT(cloud.error().message, HasSubstr("gs://bucket/x is no path"));
 }
 
 TEST_F(Preflight, OnlySelectedTasksCount) {

@@ -74,10 +74,10 @@ using Words = std::vector<std::string>;
 
 TEST(Reader, ReadsNamesTextsAndLabels) {
   PipelineSpec spec =
-      spec_of("name: p\ndescription: D\nroot: gs://b/r\nlabels: {a: 1}\npools: {db: 2}\ntasks: {a: {image: x}}\n");
+      spec_of("name: p\ndescription: D\nroot: /b/r\nlabels: {a: 1}\npools: {db: 2}\ntasks: {a: {image: x}}\n");
   EXPECT_EQ(spec.name, "p");
   EXPECT_EQ(spec.description, "D");
-  EXPECT_EQ(spec.pipeline_root, "gs://b/r");
+  EXPECT_EQ(spec.pipeline_root, "/b/r");
   EXPECT_EQ(spec.labels.at(0).second, "1");
   EXPECT_EQ(spec.pools.at(0).places, 2);
   EXPECT_EQ(spec.sources.at(0).name, "p.yaml");
@@ -257,7 +257,7 @@ parameters: {f: x}
 tasks:
   a: {import: {uri: data/../t.csv, type: dataset, metadata: {rows: 3}}}
   b: {import: {uri: /abs/t.csv}}
-  c: {import: {uri: gs://bucket/x}}
+  c: {import: {uri: /abs/../x}}
   d: {import: {uri: "sub/${{ parameters.f }}.csv"}}
   e: {import: {uri: "${{ parameters.f }}"}}
   f: {import: {uri: file:///abs/x}}
@@ -266,7 +266,7 @@ tasks:
   auto uri = [&](std::string_view name) { return written(spec.component(task(spec, name).component).importer()->uri); };
   EXPECT_EQ(uri("a"), "/base/t.csv");
   EXPECT_EQ(uri("b"), "/abs/t.csv");
-  EXPECT_EQ(uri("c"), "gs://bucket/x");
+  EXPECT_EQ(uri("c"), "/x");
   EXPECT_EQ(uri("d"), "/base/sub/<inputs.f>.csv");
   EXPECT_EQ(uri("e"), "<inputs.f>");
   EXPECT_EQ(uri("f"), "/abs/x");
