@@ -12,6 +12,9 @@ namespace {
 // Of a secret of several lines: shorter ones, brackets and the like, tell nothing, and stand everywhere.
 constexpr std::size_t k_least_line = 8;
 
+constexpr std::string_view k_cut = "…";
+constexpr std::size_t k_least_piece = 2;  // of a secret that was cut short
+
 // A secret read from a file mostly ends in a newline that is not part of it.
 std::string without_line_end(std::string secret) {
   while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
@@ -43,15 +46,18 @@ std::string mask_secrets(std::string_view text, const std::vector<std::string>& 
   LogMasker masker(secrets);
   std::string masked(masker.pass(text));
   masked += masker.finish();
-  // A message may have cut a long one short.
-  for (const std::string& secret : secrets) {
-    if (secret.size() <= k_least_line) continue;
-    const std::string_view begin = std::string_view(secret).substr(0, k_least_line);
-    for (std::size_t at = masked.find(begin); at != std::string::npos; at = masked.find(begin, at)) {
-      const auto [end, ignored] =
-          std::mismatch(masked.begin() + static_cast<std::ptrdiff_t>(at), masked.end(), secret.begin(), secret.end());
-      masked.replace(masked.begin() + static_cast<std::ptrdiff_t>(at), end, "***");
+  // A message may have cut one short: "correct ho…".
+  for (std::size_t cut = masked.find(k_cut); cut != std::string::npos; cut = masked.find(k_cut, cut + k_cut.size())) {
+    const std::string_view before = std::string_view(masked).substr(0, cut);
+    std::size_t longest = 0;
+    for (const std::string& secret : secrets) {
+      std::size_t size = std::min(secret.size(), before.size());
+      while (size >= k_least_piece && !before.ends_with(std::string_view(secret).substr(0, size))) --size;
+      if (size >= k_least_piece) longest = std::max(longest, size);
     }
+    if (longest == 0) continue;
+    masked.replace(cut - longest, longest, "***");
+    cut = cut - longest + 3;
   }
   return masked;
 }

@@ -56,8 +56,10 @@ TEST(LogMasker, HoldsBackOnlyWhatMayBeginASecret) {
 
 TEST(LogMasker, WhatAMessageLeavesOfASecretIsMaskedToo) {
   const std::vector<std::string> secrets{"correct horse battery staple"};
-  EXPECT_EQ(mask_secrets("got \"correct horse batt...\"", secrets), "got \"***...\"");
+  EXPECT_EQ(mask_secrets("got \"correct horse batt…\"", secrets), "got \"***…\"");
+  EXPECT_EQ(mask_secrets("got \"it is cor…\" and \"co…\"", secrets), "got \"it is ***…\" and \"***…\"");
   EXPECT_EQ(mask_secrets("correct horse battery staple, correct", secrets), "***, correct");
+  EXPECT_EQ(mask_secrets("correct horses are no secret…", secrets), "correct horses are no secret…");
 }
 
 TEST(LogMasker, LongerLinesOfASecretOfSeveralAreSecretsToo) {
