@@ -29,6 +29,8 @@ class ComponentReader final {
       }
     }
     check_variable_clashes(component_.interface, mistakes_);
+    if (has_misspelt(root, keys(), {"inputs"})) component_.interface.unread_inputs.all = true;
+    if (has_misspelt(root, keys(), {"outputs"})) component_.interface.unread_outputs.all = true;
     if (implementation) {
       read_implementation(*implementation);
     } else if (!has_misspelt(root, keys(), {"implementation"})) {
@@ -173,15 +175,12 @@ class ComponentReader final {
 
 std::optional<ComponentSpec> read_component_tree(YamlNode root, const fs::path& folder, Origin origin,
                                                  Mistakes& mistakes) {
-  std::size_t before = mistakes.errors();
   if (!expect_mapping(root, "a component", mistakes)) return std::nullopt;
   if (root.find("tasks")) {
     mistakes.error(root.where(), "this is a pipeline, not a component");
     return std::nullopt;
   }
-  ComponentSpec component = ComponentReader(folder, origin, mistakes).read(root);
-  if (mistakes.errors() > before) return std::nullopt;
-  return component;
+  return ComponentReader(folder, origin, mistakes).read(root);
 }
 
 }  // namespace mlpipe::spec

@@ -17,10 +17,6 @@ bool is_literal(const Word& word) {
   return text != nullptr && text->is_literal();
 }
 
-bool is_of_pipeline(const Reference& reference) {
-  return reference.path[0] == "parameters" || reference.path[0] == "tasks";
-}
-
 // Every text of a task that may hold references, for reading or for change.
 template <class Component, class Visit>
 void visit_texts(Component& component, const Visit& visit) {

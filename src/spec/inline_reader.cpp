@@ -69,6 +69,11 @@ std::optional<Template> read_computed_image(YamlNode node, Mistakes& mistakes) {
 
 }  // namespace
 
+bool is_inline_key(std::string_view key) {
+  constexpr std::string_view k_keys[] = {"image", "command", "args", "script", "inputs", "outputs"};
+  return std::ranges::find(k_keys, key) != std::end(k_keys);
+}
+
 std::optional<Template> read_image(YamlNode node, Mistakes& mistakes) {
   std::optional<std::string> image = read_filled_text(node, "`image`", mistakes);
   if (!image) return std::nullopt;
@@ -84,9 +89,8 @@ std::optional<Template> read_image(YamlNode node, Mistakes& mistakes) {
   return Template::literal(*std::move(image));
 }
 
-std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,
-                                                   Mistakes& mistakes) {
-  std::size_t before = mistakes.errors();
+ComponentSpec read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,
+                                    Mistakes& mistakes) {
   ComponentSpec component;
   component.name = task.key.text();
   component.where = task.key.where();
@@ -112,8 +116,16 @@ std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::op
     }
   }
   check_variable_clashes(component.interface, mistakes);
-  if (!default_image && !task.value.find("image")) {
-    if (has_misspelt(task.value, task_keys(), {"image", "component", "import"})) return std::nullopt;
+  // Whatever a component has that is misspelt, or was forgotten, the task may take and give.
+  bool is_inline = default_image.has_value();
+  for (YamlEntry entry : task.value.entries()) is_inline = is_inline || is_inline_key(entry.key.text());
+  auto may_have = [&](std::string_view key) {
+    return !is_inline || has_misspelt(task.value, task_keys(), {key, "component", "import"});
+  };
+  if (may_have("inputs")) component.interface.unread_inputs.all = true;
+  if (may_have("outputs")) component.interface.unread_outputs.all = true;
+  if (!default_image && !task.value.find("image") &&
+      !has_misspelt(task.value, task_keys(), {"image", "component", "import"})) {
     mistakes.error(component.where,
                    fmt::format("task {} says no `component`, `import` or `image`", ticked(component.name)),
                    "image: python:3.11-slim makes it an inline one");
@@ -131,21 +143,22 @@ std::optional<ComponentSpec> read_inline_component(YamlEntry task, const std::op
   }
   if (args) container.args = read_words(*args, "`args`", Texts::with_expressions, component.interface, mistakes);
   component.implementation = std::move(container);
-  if (mistakes.errors() > before) return std::nullopt;
   return component;
 }
 
-std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem::path& directory, Mistakes& mistakes) {
+ComponentSpec read_importer(YamlNode node, const std::filesystem::path& directory, Mistakes& mistakes) {
   static const std::vector<std::string> k_keys = {"uri", "type", "metadata"};
-  std::size_t before = mistakes.errors();
-  if (!expect_mapping(node, "`import`", mistakes)) return std::nullopt;
   ImporterSpec importer{.uri = {}, .folder = directory.string(), .metadata = {}};
+  bool is_mapping = expect_mapping(node, "`import`", mistakes);
+  bool has_type = is_mapping && !has_misspelt(node, k_keys, {"type"});
   for (YamlEntry entry : node.entries()) {
     std::string_view key = entry.key.text();
     if (key == "uri") {
       if (auto uri = read_uri(entry.value, directory, mistakes)) importer.uri = *std::move(uri);
     } else if (key == "type") {
-      if (auto type = read_artifact_type(entry.value, mistakes)) importer.type = *std::move(type);
+      std::optional<std::string> type = read_artifact_type(entry.value, mistakes);
+      has_type = type.has_value();
+      if (type) importer.type = *std::move(type);
     } else if (key == "metadata") {
       if (entry.value.is_null() || !expect_mapping(entry.value, "`metadata`", mistakes)) continue;
       importer.metadata = read_value(entry.value, mistakes).value_or(Value());
@@ -153,11 +166,14 @@ std::optional<ComponentSpec> read_importer(YamlNode node, const std::filesystem:
       unknown_key(entry.key, "`import`", k_keys, mistakes);
     }
   }
-  if (!node.find("uri") && !has_misspelt(node, k_keys, {"uri"}))
+  if (is_mapping && !node.find("uri") && !has_misspelt(node, k_keys, {"uri"}))
     mistakes.error(node.where(), "`import` has no `uri`", "import: {uri: data/table.csv, type: Dataset}");
-  if (mistakes.errors() > before) return std::nullopt;
   ComponentSpec component;
-  component.interface.output_artifacts.push_back({.name = "artifact", .type = importer.type, .where = node.where()});
+  if (has_type) {
+    component.interface.output_artifacts.push_back({.name = "artifact", .type = importer.type, .where = node.where()});
+  } else {
+    component.interface.unread_outputs.names.emplace_back("artifact");
+  }
   component.implementation = std::move(importer);
   return component;
 }

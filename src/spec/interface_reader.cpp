@@ -86,7 +86,7 @@ std::optional<Value> read_default(const Port& port, ParameterType type, Mistakes
 // A default in a component.yaml: KFP writes them as text, to be read by type.
 std::optional<Value> read_text_default(const Port& port, ParameterType type, Mistakes& mistakes) {
   if (!port.default_value || port.default_value->is_null()) return std::nullopt;
-  if (!port.default_value->is_scalar()) return read_parameter_value(*port.default_value, type, "`default`", mistakes);
+  if (!port.default_value->is_scalar()) return read_default(port, type, mistakes);
   Result<Value> value = parse_parameter(port.default_value->text(), type);
   if (value) return *std::move(value);
   mistakes.error(port.default_value->where(), "`default`: " + value.error().message);
@@ -234,26 +234,60 @@ void for_each_port(const Interface& interface, Direction direction, const Visit&
   }
 }
 
+UnreadPorts& unread(Interface& interface, Direction direction) {
+  return direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
+}
+
+// Reads one declaration. Of one with a mistake in it nothing is sure but the name: its type, or whether it has a default,
+// may be what is wrong.
+template <class Read>
+void read_declared(std::string_view name, Direction direction, Interface& interface, Mistakes& mistakes,
+                   const Read& read) {
+  std::size_t before = mistakes.errors();
+  read();
+  if (mistakes.errors() > before) unread(interface, direction).names.emplace_back(name);
+}
+
 }  // namespace
 
 void read_parameters(YamlNode node, Interface& interface, Mistakes& mistakes) {
-  if (node.is_null() || !expect_mapping(node, "`parameters`", mistakes)) return;
-  for (YamlEntry entry : node.entries()) read_parameter(entry, interface, mistakes);
+  if (node.is_null()) return;
+  if (!expect_mapping(node, "`parameters`", mistakes)) {
+    interface.unread_inputs.all = true;
+    return;
+  }
+  for (YamlEntry entry : node.entries()) {
+    read_declared(entry.key.text(), Direction::input, interface, mistakes,
+                  [&] { read_parameter(entry, interface, mistakes); });
+  }
 }
 
 void read_inline_ports(YamlNode node, Direction direction, Interface& interface, Mistakes& mistakes) {
   if (node.is_null()) return;
-  if (!expect_mapping(node, fmt::format("`{}s`", word(direction)), mistakes)) return;
+  if (!expect_mapping(node, fmt::format("`{}s`", word(direction)), mistakes)) {
+    unread(interface, direction).all = true;
+    return;
+  }
   std::set<std::string_view> seen;  // one that is there twice has been told of
   for (YamlEntry entry : node.entries()) {
-    if (seen.insert(entry.key.text()).second) read_inline_port(entry, direction, interface, mistakes);
+    if (!seen.insert(entry.key.text()).second) continue;
+    read_declared(entry.key.text(), direction, interface, mistakes,
+                  [&] { read_inline_port(entry, direction, interface, mistakes); });
   }
 }
 
 void read_listed_ports(YamlNode node, Direction direction, Interface& interface, Mistakes& mistakes) {
   if (node.is_null()) return;
-  if (!expect_sequence(node, fmt::format("`{}s`", word(direction)), mistakes)) return;
-  for (YamlNode item : node.items()) read_listed_port(item, direction, interface, mistakes);
+  if (!expect_sequence(node, fmt::format("`{}s`", word(direction)), mistakes)) {
+    unread(interface, direction).all = true;
+    return;
+  }
+  for (YamlNode item : node.items()) {
+    std::optional<YamlNode> name = item.find("name");
+    read_declared(name ? name->text() : "", direction, interface, mistakes,
+                  [&] { read_listed_port(item, direction, interface, mistakes); });
+    if (!name) unread(interface, direction).all = true;
+  }
 }
 
 void check_variable_clashes(const Interface& interface, Mistakes& mistakes) {
@@ -288,9 +322,20 @@ std::optional<std::string> find_port(const Interface& interface, Direction direc
   return alike;
 }
 
+bool is_unread(const Interface& interface, Direction direction, std::string_view name) {
+  const UnreadPorts& unread = direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
+  return unread.all || std::ranges::any_of(unread.names, [&](const std::string& port) {
+           return port == name || normalized_name(port) == normalized_name(name);
+         });
+}
+
 std::vector<std::string> port_names(const Interface& interface, Direction direction) {
   std::vector<std::string> names;
   for_each_port(interface, direction, [&](const std::string& port, Where) { names.push_back(port); });
+  const UnreadPorts& unread = direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
+  for (const std::string& name : unread.names) {
+    if (!name.empty() && std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
   return names;
 }
 

@@ -19,6 +19,9 @@ void check_variable_clashes(const Interface& interface, Mistakes& mistakes);
 
 // The input or output that `name` means: as it is named, or as it is written in the component ("Learning rate").
 std::optional<std::string> find_port(const Interface& interface, Direction direction, std::string_view name);
+// Whether `name` may mean a declaration that has a mistake in it, or could not be read at all.
+bool is_unread(const Interface& interface, Direction direction, std::string_view name);
+// All that are declared, however wrongly.
 std::vector<std::string> port_names(const Interface& interface, Direction direction);
 
 }  // namespace mlpipe::spec

@@ -37,6 +37,8 @@ class PipelineReader final {
       return;
     }
     for (YamlEntry entry : root.entries()) read_key(entry);
+    if (has_misspelt(root, k_keys, {"parameters"})) root_.interface.unread_inputs.all = true;
+    if (has_misspelt(root, k_keys, {"pools"})) reading_.are_pools_known = false;
     if (!root.find("name") && !has_misspelt(root, k_keys, {"name"})) {
       mistakes_.error(root.where(), "the pipeline has no `name`", "begin the file with name: my-pipeline");
     }
@@ -209,7 +211,9 @@ Result<ReadComponent> read_component(const fs::path& path) {
   result.sources.push_back({file.string(), *std::move(text), full.string()});
   Mistakes mistakes;
   if (std::optional<YamlTree> tree = load_yaml(result.sources.front().text, 0, mistakes)) {
-    result.component = read_component_tree(YamlNode(*tree, 0), full.parent_path(), Origin::disk, mistakes);
+    std::optional<ComponentSpec> component =
+        read_component_tree(YamlNode(*tree, 0), full.parent_path(), Origin::disk, mistakes);
+    if (!mistakes.any_error()) result.component = std::move(component);
   }
   result.diagnostics = mistakes.take();
   return result;

@@ -27,7 +27,8 @@ std::optional<std::uint64_t> read_bytes(YamlNode node, std::string_view what, Mi
 // One of `words`: its index.
 std::optional<std::size_t> read_choice(YamlNode node, std::string_view what, std::span<const std::string> words,
                                        Mistakes& mistakes);
-// A text with `${{ }}` in it; its references know their places in the file.
+// A text with `${{ }}` in it; its references know their places in the file. When some of it is wrong, the rest is given
+// all the same, so that its references are checked, too.
 std::optional<Template> read_template(YamlNode node, std::string_view what, Mistakes& mistakes);
 
 // What a plain scalar is in YAML 1.2's core schema: a number, a flag, or text after all.

@@ -15,6 +15,10 @@ std::string type_text(const Source& source) {
   return std::string(type);
 }
 
+bool is_of_pipeline(const Reference& reference) {
+  return reference.path[0] == "parameters" || reference.path[0] == "tasks";
+}
+
 PipelineScope::PipelineScope(Reading& reading, const Interface& parameters, const DagSpec& dag)
     : reading_(reading), parameters_(parameters), dag_(dag), parameter_used_(parameters.input_parameters.size()) {
   for (std::size_t i = 0; i < parameters.input_parameters.size(); ++i) {
@@ -47,12 +51,14 @@ std::optional<Source> PipelineScope::resolve_parameter(const Reference& referenc
   const std::string& name = reference.path[1];
   auto found = parameter_index_.find(name);
   if (found == parameter_index_.end()) {
+    if (is_unread(parameters_, Direction::input, name)) return Source{.artifact_type = {}, .output = {}};
     std::vector<std::string> names = port_names(parameters_, Direction::input);
     reading_.mistakes.error(reference.where, fmt::format("there is no parameter {}", ticked(name)),
                             reading_.mistakes.did_you_mean(name, names, fmt::format("parameters: {}", listed(names))));
     return std::nullopt;
   }
   parameter_used_[found->second] = true;
+  if (is_unread(parameters_, Direction::input, name)) return Source{.artifact_type = {}, .output = {}};
   const ParameterSpec& parameter = parameters_.input_parameters[found->second];
   return Source{.kind = Source::Kind::parameter,
                 .parameter_type = parameter.type,
@@ -68,6 +74,9 @@ std::optional<Source> PipelineScope::resolve_output(const Reference& reference) 
   if (id == k_no_component) return Source{.artifact_type = {}, .output = reference.path[3]};
   const Interface& interface = reading_.spec.component(id).interface;
   std::optional<std::string> output = find_port(interface, Direction::output, reference.path[3]);
+  if (is_unread(interface, Direction::output, reference.path[3])) {
+    return Source{.artifact_type = {}, .output = reference.path[3]};
+  }
   if (!output) {
     std::vector<std::string> names = port_names(interface, Direction::output);
     reading_.mistakes.error(

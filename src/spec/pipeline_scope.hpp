@@ -12,7 +12,7 @@ namespace mlpipe::spec {
 
 // What a reference in a pipeline stands for.
 struct Source {
-  enum class Kind { unknown, parameter, artifact, run };  // unknown: of a task that could not be read
+  enum class Kind { unknown, parameter, artifact, run };  // unknown: what declares it could not be read
   Kind kind = Kind::unknown;
   ParameterType parameter_type = ParameterType::string;
   std::string artifact_type;
@@ -22,6 +22,9 @@ struct Source {
 
 // "Integer", "Dataset": the type in a message.
 std::string type_text(const Source& source);
+
+// Whether `reference` names something of the pipeline, and not of the component that a task runs.
+bool is_of_pipeline(const Reference& reference);
 
 // The names that a pipeline's `${{ }}` can refer to.
 class PipelineScope final {

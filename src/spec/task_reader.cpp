@@ -17,9 +17,6 @@ bool is_any(std::string_view word, std::initializer_list<std::string_view> words
 }
 
 bool is_later(std::string_view key) { return is_any(key, {"foreach", "matrix", "parallelism", "pipeline", "on_exit"}); }
-bool is_inline_key(std::string_view key) {
-  return is_any(key, {"image", "command", "args", "script", "inputs", "outputs"});
-}
 bool is_other_key(std::string_view key) {
   return is_any(key, {"component", "import", "arguments", "after", "when", "run_after_failure", "description"});
 }
@@ -73,7 +70,7 @@ TaskSpec TaskReader::read(YamlEntry entry) {
     return task;
   }
   bool own_settings = false;
-  bool supported = true;
+  bool has_component = true;
   for (YamlEntry member : entry.value.entries()) {
     std::string_view key = member.key.text();
     if (is_setting(key)) {
@@ -85,14 +82,14 @@ TaskSpec TaskReader::read(YamlEntry entry) {
         task.trigger = TriggerStrategy::all_completed;
       }
     } else if (is_later(key)) {
-      supported = false;
+      if (key == "pipeline") has_component = false;
       reading_.mistakes.error(member.key.where(), fmt::format("{} is not supported by this version", ticked(key)));
     } else if (!is_inline_key(key) && !is_other_key(key)) {
       unknown_key(member.key, fmt::format("task {}", ticked(task.name)), task_keys(), reading_.mistakes);
     }
   }
   if (own_settings) task.settings = read_settings(entry.value);
-  if (supported) task.component = read_component(entry);
+  if (has_component) task.component = read_component(entry);
   return task;
 }
 
@@ -141,16 +138,14 @@ ComponentId TaskReader::read_component(YamlEntry task) {
 }
 
 ComponentId TaskReader::read_import(YamlNode node, YamlEntry task) {
-  std::optional<ComponentSpec> component = read_importer(node, reading_.directory, reading_.mistakes);
-  if (!component) return k_no_component;
-  component->name = task.key.text();
-  component->where = task.key.where();
-  return add(*std::move(component));
+  ComponentSpec component = read_importer(node, reading_.directory, reading_.mistakes);
+  component.name = task.key.text();
+  component.where = task.key.where();
+  return add(std::move(component));
 }
 
 ComponentId TaskReader::read_inline(YamlEntry task) {
-  std::optional<ComponentSpec> component = read_inline_component(task, defaults_.image, reading_.mistakes);
-  return component ? add(*std::move(component)) : k_no_component;
+  return add(read_inline_component(task, defaults_.image, reading_.mistakes));
 }
 
 ComponentId TaskReader::add(ComponentSpec component) {

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::string_view k_open = "${{";
 
-// Bytes of `text` before the `}}` that ends the expression it begins with; npos when there is none. A `}}` within quotes
-// ends nothing; quotes end with their line, as the lexer has it.
+// Bytes of `text` before the `}}` that ends the expression it begins with; npos when there is none before the next
+// expression. A `}}` within quotes ends nothing; quotes end with their line, as the lexer has it.
 std::size_t expression_length(std::string_view text) {
   char quote = '\0';
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -24,6 +24,8 @@ std::size_t expression_length(std::string_view text) {
       quote = c;
     } else if (text.substr(i).starts_with("}}")) {
       return i;
+    } else if (text.substr(i).starts_with(k_open)) {
+      return std::string_view::npos;
     }
   }
   // A quote left open on the one line hides the `}}`: parsing the whole line says so.
@@ -86,8 +88,8 @@ Template Template::literal(std::string text) {
   return result;
 }
 
-tl::expected<Template, Diagnostic> parse_template(std::string_view text, Where where) {
-  Template result;
+ParsedTemplate parse_template_parts(std::string_view text, Where where) {
+  ParsedTemplate result;
   std::string literal;
   Cursor cursor(text, where);
   while (!cursor.at_end()) {
@@ -104,17 +106,29 @@ tl::expected<Template, Diagnostic> parse_template(std::string_view text, Where w
     std::string_view inside = cursor.rest();
     std::size_t length = expression_length(inside);
     if (length == std::string_view::npos) {
-      return mistake(open, "\"${{\" has no closing \"}}\"", "write $${{ for a literal ${{");
+      result.mistakes.push_back(
+          {Severity::error, open, "\"${{\" has no closing \"}}\"", "write $${{ for a literal ${{"});
+      cursor.advance(std::min(inside.find('\n'), inside.size()));
+      continue;
     }
     tl::expected<Expression, Diagnostic> expression = parse_expression(inside.substr(0, length), cursor.where());
-    if (!expression) return tl::make_unexpected(std::move(expression).error());
-    if (!literal.empty()) result.parts.emplace_back(std::move(literal));
+    cursor.advance(std::min(length + 2, inside.size()));
+    if (!expression) {
+      result.mistakes.push_back(std::move(expression).error());
+      continue;
+    }
+    if (!literal.empty()) result.text.parts.emplace_back(std::move(literal));
     literal.clear();
-    result.parts.emplace_back(*std::move(expression));
-    cursor.advance(length + 2);
+    result.text.parts.emplace_back(*std::move(expression));
   }
-  if (!literal.empty()) result.parts.emplace_back(std::move(literal));
+  if (!literal.empty()) result.text.parts.emplace_back(std::move(literal));
   return result;
+}
+
+tl::expected<Template, Diagnostic> parse_template(std::string_view text, Where where) {
+  ParsedTemplate read = parse_template_parts(text, where);
+  if (!read.mistakes.empty()) return tl::make_unexpected(std::move(read.mistakes.front()));
+  return std::move(read.text);
 }
 
 Result<std::string> render(const Template& text, const Lookup& lookup) {

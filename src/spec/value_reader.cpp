@@ -109,15 +109,15 @@ std::optional<Template> read_template(YamlNode node, std::string_view what, Mist
   bool as_written = !node.tree().nodes[node.index()].is_spelled;
   auto place = [&](Where inside) { return as_written ? inside : node.text_where(inside.line, inside.column); };
   Where begin = as_written ? node.text_where() : Where{1, 1, node.tree().file};
-  tl::expected<Template, Diagnostic> text = parse_template(node.text(), begin);
-  if (!text) {
-    Diagnostic problem = std::move(text).error();
+  ParsedTemplate parsed = parse_template_parts(node.text(), begin);
+  for (Diagnostic& problem : parsed.mistakes) {
     problem.where = place(problem.where);
     mistakes.add(std::move(problem));
-    return std::nullopt;
   }
-  if (as_written) return *std::move(text);
-  return renamed(*text, [&](const Reference& reference) { return Reference{reference.path, place(reference.where)}; });
+  if (as_written) return std::move(parsed.text);
+  return renamed(parsed.text, [&](const Reference& reference) {
+    return Reference{reference.path, place(reference.where)};
+  });
 }
 
 }  // namespace mlpipe::spec

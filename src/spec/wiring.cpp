@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "mlpipe/base/text.hpp"
@@ -11,6 +12,7 @@
 #include "spec/implicit_inputs.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
+#include "spec/task_reader.hpp"
 
 namespace mlpipe::spec {
 namespace {
@@ -39,6 +41,17 @@ std::optional<YamlNode> expression_inside(YamlNode node) {
   return std::nullopt;
 }
 
+// Where the task that `task` describes says `name` under `key`, which is one word or a list of them.
+std::optional<Where> place_in(YamlNode task, std::string_view key, std::string_view name) {
+  std::optional<YamlNode> words = task.find(key);
+  if (!words) return std::nullopt;
+  if (words->is_scalar() && words->text() == name) return words->where();
+  for (YamlNode item : words->items()) {
+    if (item.text() == name) return item.where();
+  }
+  return std::nullopt;
+}
+
 std::string short_type(std::string_view schema_title) {
   if (schema_title.starts_with("system.")) schema_title.remove_prefix(7);
   return std::string(schema_title);
@@ -48,23 +61,44 @@ std::string short_type(std::string_view schema_title) {
 
 void Wiring::bind_task(std::size_t index, YamlNode node) {
   TaskSpec& task = dag_.tasks[index];
+  nodes_.push_back(node);
   for (const std::string& name : task.after) {
-    std::optional<YamlNode> after = node.find("after");
-    Where where = after ? after->where() : task.where;
-    for (YamlNode item : after->items()) {
-      if (item.text() == name) where = item.where();
-    }
-    if (!scope_.task_index(name)) scope_.task(name, where);
+    if (!scope_.task_index(name)) scope_.task(name, place_in(node, "after", name).value_or(task.where));
   }
   if (std::optional<YamlNode> when = node.find("when")) bind_when(task, *when);
-  check_pools(task);
-  if (task.component == k_no_component) return;
-  bool is_importer = reading_.spec.component(task.component).is_importer();  // with arguments: said already
+  check_pools(task, node);
   std::optional<YamlNode> arguments = node.find("arguments");
+  if (task.component == k_no_component) {
+    if (arguments) check_references_in(*arguments);
+    check_env(task);
+    return;
+  }
+  bool is_importer = reading_.spec.component(task.component).is_importer();  // with arguments: said already
   if (arguments && !is_importer) bind_arguments(task, *arguments);
-  check_missing(task);
+  if (!has_misspelt(node, task_keys(), {"arguments"})) check_missing(task);
   add_implicit_inputs(task, scope_, reading_);
-  warn_of_unread_inputs(reading_.spec.component(task.component));
+}
+
+// Of what cannot be bound, since that which would take it could not be read.
+void Wiring::check_references_in(YamlNode value) {
+  if (may_hold_expression(value)) {
+    if (auto text = read_template(value, "an argument", reading_.mistakes)) check_references(*text);
+  }
+  for (YamlNode item : value.items()) check_references_in(item);
+  for (YamlEntry entry : value.entries()) check_references_in(entry.value);
+}
+
+void Wiring::check_references(const Template& text) {
+  for (const Reference& reference : text.references()) scope_.resolve(reference);
+}
+
+// Variables may name the inputs of the task, too, which are not known here.
+void Wiring::check_env(const TaskSpec& task) {
+  for (const EnvVariable& variable : task.settings->env) {
+    for (const Reference& reference : variable.value.references()) {
+      if (is_of_pipeline(reference)) scope_.resolve(reference);
+    }
+  }
 }
 
 void Wiring::bind_arguments(TaskSpec& task, YamlNode node) {
@@ -75,6 +109,9 @@ void Wiring::bind_arguments(TaskSpec& task, YamlNode node) {
 void Wiring::bind_argument(TaskSpec& task, YamlEntry entry) {
   const Interface& interface = reading_.spec.component(task.component).interface;
   std::optional<std::string> input = find_port(interface, Direction::input, entry.key.text());
+  bool is_sure = input && !is_unread(interface, Direction::input, *input);
+  if (!is_sure) check_references_in(entry.value);
+  if (is_unread(interface, Direction::input, entry.key.text())) return;
   if (!input) {
     std::vector<std::string> names = port_names(interface, Direction::input);
     reading_.mistakes.error(
@@ -123,8 +160,13 @@ std::optional<Binding> Wiring::bind(YamlNode value, std::string_view input, cons
 }
 
 std::optional<Binding> Wiring::bind_template(YamlNode value, std::string_view input, const Interface& interface) {
+  std::size_t before = reading_.mistakes.errors();
   std::optional<Template> text = read_template(value, fmt::format("input {}", ticked(input)), reading_.mistakes);
   if (!text) return std::nullopt;
+  if (reading_.mistakes.errors() > before) {
+    check_references(*text);
+    return std::nullopt;
+  }
   const Expression* whole = text->whole();
   const Reference* reference = whole != nullptr ? whole->as_reference() : nullptr;
   if (reference != nullptr && (reference->path[0] == "parameters" || reference->path[0] == "tasks")) {
@@ -238,7 +280,11 @@ void Wiring::bind_when(TaskSpec& task, YamlNode node) {
   if (may_hold_expression(node)) {
     std::optional<Template> text = read_template(node, "`when`", reading_.mistakes);
     if (text) std::erase_if(text->parts, is_blank);  // a block scalar ends with a line break
-    if (text && text->whole() != nullptr) condition = *text->whole();
+    if (text && reading_.mistakes.errors() > before) {
+      check_references(*text);
+    } else if (text && text->whole() != nullptr) {
+      condition = *text->whole();
+    }
   } else {
     tl::expected<Expression, Diagnostic> parsed = parse_expression(node.text(), node.text_where());
     if (parsed) {
@@ -266,30 +312,36 @@ void Wiring::check_missing(const TaskSpec& task) {
                             fmt::format("task {} is not given {} ({})", ticked(task.name), ticked(input), type),
                             "add it under `arguments`");
   };
+  auto may_be_missing = [&](const auto& input) {
+    return !input.optional && !is_given(input.name) && !is_unread(interface, Direction::input, input.name);
+  };
   for (const ParameterSpec& input : interface.input_parameters) {
-    if (!input.default_value && !input.optional && !is_given(input.name)) missing(input.name, to_string(input.type));
+    if (!input.default_value && may_be_missing(input)) missing(input.name, to_string(input.type));
   }
   for (const ArtifactSpec& input : interface.input_artifacts) {
-    if (!input.optional && !is_given(input.name)) missing(input.name, short_type(input.type));
+    if (may_be_missing(input)) missing(input.name, short_type(input.type));
   }
 }
 
-void Wiring::check_pools(const TaskSpec& task) {
+void Wiring::check_pools(const TaskSpec& task, YamlNode node) {
+  if (!reading_.are_pools_known) return;
+  const std::vector<Pool>& pools = reading_.spec.pools;
   for (const std::string& name : task.settings->pools) {
-    const std::vector<Pool>& pools = reading_.spec.pools;
-    bool known = std::any_of(pools.begin(), pools.end(), [&](const Pool& pool) { return pool.name == name; });
-    if (known) continue;
+    if (std::ranges::find(pools, name, &Pool::name) != pools.end()) continue;
+    std::optional<Where> own = place_in(node, "pools", name);
+    if (!own) own = place_in(node, "pool", name);
     std::vector<std::string> names;
     for (const Pool& pool : pools) names.push_back(pool.name);
     reading_.mistakes.error(
-        task.where,
+        own.value_or(task.where),
         fmt::format("task {} takes a place of pool {}, which there is not", ticked(task.name), ticked(name)),
         reading_.mistakes.did_you_mean(name, names, fmt::format("say how many places it has: pools: {{{}: 1}}", name)));
   }
 }
 
 // Only an inline script holds all that reads the inputs; a program in an image may read its environment.
-void Wiring::warn_of_unread_inputs(const ComponentSpec& component) {
+void Wiring::warn_of_unread_inputs(const TaskSpec& task) {
+  const ComponentSpec& component = reading_.spec.component(task.component);
   const ContainerSpec* container = component.container();
   if (container == nullptr || !container->script || component.where.file != 0) return;
   std::string script;
@@ -297,6 +349,11 @@ void Wiring::warn_of_unread_inputs(const ComponentSpec& component) {
     if (const auto* text = std::get_if<std::string>(&part)) script += *text;
   }
   std::vector<Reference> references = container->script->references();
+  auto add_references = [&](const Template& text) {
+    std::ranges::move(text.references(), std::back_inserter(references));
+  };
+  add_references(container->image);
+  for (const EnvVariable& variable : task.settings->env) add_references(variable.value);
   auto warn = [&](const std::string& name, Where where) {
     bool referred = std::any_of(references.begin(), references.end(), [&](const Reference& reference) {
       return reference.path[0] == "inputs" && reference.path[1] == name;
@@ -323,8 +380,10 @@ void Wiring::bind_output(YamlEntry entry) {
   Mistakes& mistakes = reading_.mistakes;
   bool good_name = check_name(entry.key, "an output", mistakes);
   std::string what = fmt::format("output {}", ticked(entry.key.text()));
+  std::size_t before = mistakes.errors();
   std::optional<Template> text = read_template(entry.value, what, mistakes);
-  if (!text || !good_name) return;
+  if (!text) return;
+  if (mistakes.errors() > before) return check_references(*text);
   const Expression* whole = text->whole();
   const Reference* reference = whole != nullptr ? whole->as_reference() : nullptr;
   if (reference == nullptr || reference->path[0] != "tasks" || reference->path.size() != 4) {
@@ -333,7 +392,7 @@ void Wiring::bind_output(YamlEntry entry) {
     return;
   }
   std::optional<Source> source = scope_.resolve(*reference);
-  if (!source) return;
+  if (!source || !good_name) return;
   std::string name(entry.key.text());
   if (source->kind == Source::Kind::artifact) {
     root_.interface.output_artifacts.push_back(
@@ -345,11 +404,35 @@ void Wiring::bind_output(YamlEntry entry) {
   dag_.outputs.push_back({name, {reference->path[1], source->output}, entry.key.where()});
 }
 
+// The place in task `waiting` that makes it wait for task `awaited`.
+Where Wiring::waiting_place(std::size_t waiting, const std::string& awaited) const {
+  const TaskSpec& task = dag_.tasks[waiting];
+  auto names_it = [&](const Reference& reference) {
+    return reference.path[0] == "tasks" && reference.path[1] == awaited;
+  };
+  if (std::optional<Where> after = place_in(nodes_[waiting], "after", awaited)) return *after;
+  for (const Argument& argument : task.arguments) {
+    if (const auto* output = std::get_if<TaskOutput>(&argument.binding); output != nullptr && output->task == awaited) {
+      return argument.where;
+    }
+    const auto* text = std::get_if<Template>(&argument.binding);
+    if (text != nullptr && std::ranges::any_of(text->references(), names_it)) return argument.where;
+  }
+  if (task.when) {
+    for (const Reference& reference : task.when->references()) {
+      if (names_it(reference)) return reference.where;
+    }
+  }
+  return task.where;
+}
+
 void Wiring::check_cycles() {
   for (const std::vector<std::size_t>& cycle : find_cycles(dag_, scope_)) {
     const TaskSpec& first = dag_.tasks[cycle.front()];
+    // An arrow points to what waits: the first one waits for the last.
+    Where where = waiting_place(cycle.front(), dag_.tasks[cycle.back()].name);
     if (cycle.size() == 1) {
-      reading_.mistakes.error(first.where, fmt::format("task {} waits for itself", ticked(first.name)));
+      reading_.mistakes.error(where, fmt::format("task {} waits for itself", ticked(first.name)));
       continue;
     }
     constexpr std::size_t k_most = 20;
@@ -361,16 +444,18 @@ void Wiring::check_cycles() {
       }
       path += dag_.tasks[cycle[i]].name + " -> ";
     }
-    reading_.mistakes.error(first.where, fmt::format("these tasks wait for each other: {}{}", path, first.name),
+    reading_.mistakes.error(where, fmt::format("these tasks wait for each other: {}{}", path, first.name),
                             "an arrow points to what waits; take one of them out");
   }
 }
 
+// With a mistake anywhere, what uses it may not have been understood.
 void Wiring::warn_of_unused() {
-  if (reading_.mistakes.any_error()) return;  // what uses it may not have been understood
+  if (reading_.mistakes.any_error()) return;
   for (const ParameterSpec* parameter : scope_.unused_parameters()) {
     reading_.mistakes.warning(parameter->where, fmt::format("nothing uses parameter {}", ticked(parameter->name)));
   }
+  for (const TaskSpec& task : dag_.tasks) warn_of_unread_inputs(task);
 }
 
 }  // namespace mlpipe::spec

@@ -12,7 +12,7 @@ class Wiring final {
   Wiring(Reading& reading, ComponentSpec& root, DagSpec& dag)
       : reading_(reading), root_(root), dag_(dag), scope_(reading, root.interface, dag) {}
 
-  // `node` is what the file says about task number `index`.
+  // `node` is what the file says about task number `index`; tasks come in order.
   void bind_task(std::size_t index, YamlNode node);
   // `outputs:` of the pipeline.
   void bind_outputs(YamlNode node);
@@ -20,6 +20,9 @@ class Wiring final {
   void warn_of_unused();
 
  private:
+  void check_references_in(YamlNode value);
+  void check_references(const Template& text);
+  void check_env(const TaskSpec& task);
   void bind_arguments(TaskSpec& task, YamlNode node);
   void bind_argument(TaskSpec& task, YamlEntry entry);
   std::optional<Binding> bind(YamlNode value, std::string_view input, const Interface& interface);
@@ -30,14 +33,16 @@ class Wiring final {
   bool check_values_only(const std::vector<Reference>& references);
   void bind_when(TaskSpec& task, YamlNode node);
   void check_missing(const TaskSpec& task);
-  void check_pools(const TaskSpec& task);
-  void warn_of_unread_inputs(const ComponentSpec& component);
+  void check_pools(const TaskSpec& task, YamlNode node);
+  void warn_of_unread_inputs(const TaskSpec& task);
+  Where waiting_place(std::size_t waiting, const std::string& awaited) const;
   void bind_output(YamlEntry entry);
 
   Reading& reading_;
   ComponentSpec& root_;
   DagSpec& dag_;
   PipelineScope scope_;
+  std::vector<YamlNode> nodes_;  // of the tasks bound so far
 };
 
 }  // namespace mlpipe::spec

@@ -89,7 +89,7 @@ class WordReader final {
   std::optional<std::string> port(YamlNode name, Direction direction) {
     if (!read_text(name, "a placeholder", mistakes_)) return std::nullopt;
     std::optional<std::string> found = find_port(interface_, direction, name.text());
-    if (found) return found;
+    if (found || is_unread(interface_, direction, name.text())) return found;
     std::string_view word = direction == Direction::input ? "input" : "output";
     std::vector<std::string> names = port_names(interface_, direction);
     mistakes_.error(name.where(), fmt::format("the component has no {} {}", word, ticked(name.text())),
@@ -108,6 +108,7 @@ class WordReader final {
 
   // A parameter has no uri, an artifact no value; the path of a parameter is a file with its value.
   bool check_form(YamlEntry entry, const DataPlaceholder& form, const std::string& name) {
+    if (is_unread(interface_, form.direction, name)) return true;
     bool is_input = form.direction == Direction::input;
     bool is_parameter =
         is_input ? interface_.input_parameter(name) != nullptr : interface_.output_parameter(name) != nullptr;
@@ -212,6 +213,7 @@ bool check_component_reference(const Reference& reference, const Interface& inte
   bool is_parameter =
       is_input ? interface.input_parameter(name) != nullptr : interface.output_parameter(name) != nullptr;
   std::string dotted = fmt::format("{}.{}", root, name);
+  if (is_unread(interface, direction, name)) return true;
   if (!is_artifact && !is_parameter) {
     std::vector<std::string> names = port_names(interface, direction);
     std::string_view word = is_input ? "input" : "output";

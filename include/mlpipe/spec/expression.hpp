@@ -68,7 +68,15 @@ struct Template {
   static Template literal(std::string text);
 };
 
-// Splits `text` at `${{ ... }}`; `$${{` is a literal `${{`.
+// What a text with expressions says, as far as it is right, and what is wrong with the rest of it.
+struct ParsedTemplate {
+  Template text;  // without the expressions that are wrong
+  Diagnostics mistakes;
+};
+
+// Splits `text` at `${{ ... }}`; `$${{` is a literal `${{`. Goes on behind a mistake, to tell of all of them.
+ParsedTemplate parse_template_parts(std::string_view text, Where where);
+// The same where a text with a mistake is of no use: the first one.
 tl::expected<Template, Diagnostic> parse_template(std::string_view text, Where where);
 
 // The text with every expression replaced by parameter_text() of its value. Values are not scanned again.

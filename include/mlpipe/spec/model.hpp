@@ -41,11 +41,19 @@ struct ArtifactSpec {
   Where where;
 };
 
+// Declarations with a mistake in them: that is told, and what names them is not called wrong as well. Empty in a spec
+// that is accepted.
+struct UnreadPorts {
+  std::vector<std::string> names;
+  bool all = false;  // the list of them is none
+};
+
 struct Interface {
   std::vector<ParameterSpec> input_parameters;
   std::vector<ArtifactSpec> input_artifacts;
   std::vector<ParameterSpec> output_parameters;
   std::vector<ArtifactSpec> output_artifacts;
+  UnreadPorts unread_inputs, unread_outputs;
 
   const ParameterSpec* input_parameter(std::string_view name) const;
   const ArtifactSpec* input_artifact(std::string_view name) const;

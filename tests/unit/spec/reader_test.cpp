@@ -305,6 +305,18 @@ tasks:
   EXPECT_NE(problems(result).find("warning: the script does not read input `three`"), std::string::npos);
 }
 
+TEST(Reader, InputsThatOnlyTheEnvironmentUsesAreRead) {
+  ReadPipeline result = read(R"(name: p
+tasks:
+  a:
+    image: x
+    inputs: {one: {type: String, default: x}}
+    env: {ONE: "${{ inputs.one }}"}
+    script: echo $ONE
+)");
+  EXPECT_EQ(problems(result), "");
+}
+
 TEST(Reader, PlacesInsideScriptsAreThoseOfTheFile) {
   ReadPipeline result =
       read("name: p\ntasks:\n  a:\n    image: x\n    script: |\n      one\n        two ${{ inputs.x }}\n");
