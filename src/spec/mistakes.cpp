@@ -2,12 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <tuple>
+
 #include "mlpipe/base/text.hpp"
 
 namespace mlpipe::spec {
 namespace {
 
 constexpr std::size_t k_most_diagnostics = 1000;
+
+auto place_of(const Diagnostic& diagnostic) {
+  return std::tuple(diagnostic.where.file, diagnostic.where.line, diagnostic.where.column);
+}
 
 }  // namespace
 
@@ -32,6 +40,21 @@ void Mistakes::add(Diagnostic diagnostic) {
   } else if (is_error) {
     diagnostics_.back().severity = Severity::error;
   }
+}
+
+Diagnostics Mistakes::take() {
+  std::ranges::stable_sort(diagnostics_, std::less(), &place_of);
+  // Of one place there are few.
+  Diagnostics kept;
+  for (Diagnostic& diagnostic : diagnostics_) {
+    bool is_told = false;
+    for (auto it = kept.rbegin(); it != kept.rend() && it->where == diagnostic.where && !is_told; ++it) {
+      is_told = *it == diagnostic;
+    }
+    if (!is_told) kept.push_back(std::move(diagnostic));
+  }
+  diagnostics_.clear();
+  return kept;
 }
 
 std::string Mistakes::did_you_mean(std::string_view word, std::span<const std::string> candidates,

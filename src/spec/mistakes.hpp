@@ -22,7 +22,8 @@ class Mistakes final {
   // about too many candidates.
   std::string did_you_mean(std::string_view word, std::span<const std::string> candidates, std::string otherwise = {});
 
-  Diagnostics take() { return std::move(diagnostics_); }
+  // By file and place. What stands in the file once is told once, however many aliases have it.
+  Diagnostics take();
 
  private:
   Diagnostics diagnostics_;

@@ -43,6 +43,7 @@ class PipelineReader final {
       mistakes_.error(root.where(), "the pipeline has no `name`", "begin the file with name: my-pipeline");
     }
     if (!tasks_ || !tasks_->is_mapping() || !tasks_->has_children()) {
+      if (tasks_ && tasks_->is_shortened()) return;
       if (!tasks_ && has_misspelt(root, k_keys, {"tasks"})) return;
       if (!tasks_ || tasks_->is_mapping() || tasks_->is_null()) {
         mistakes_.error(tasks_ ? tasks_->where() : root.where(), "the pipeline has no `tasks`");

@@ -14,6 +14,7 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 void wrong_kind(YamlNode node, std::string_view what, std::string_view wanted, Mistakes& mistakes) {
+  if (node.is_shortened()) return;  // {{ x }} and the like are told already
   std::string hint;
   if (node.is_mapping() && wanted == "text") hint = "put quotes around it: a text cannot begin with { or hold `: `";
   if (node.is_null()) {
@@ -39,7 +40,9 @@ std::optional<std::string> read_text(YamlNode node, std::string_view what, Mista
 std::optional<std::string> read_filled_text(YamlNode node, std::string_view what, Mistakes& mistakes) {
   std::optional<std::string> text = read_text(node, what, mistakes);
   if (text && trim(*text).empty()) {
-    mistakes.error(node.where(), fmt::format("{} is empty", what));
+    bool is_block = node.style() == YamlStyle::literal || node.style() == YamlStyle::folded;
+    mistakes.error(node.where(), fmt::format("{} is empty", what),
+                   is_block ? "indent the lines of the text deeper than its key" : "");
     return std::nullopt;
   }
   return text;
@@ -153,12 +156,19 @@ void unknown_key(YamlNode key, std::string_view in, std::span<const std::string>
                    fmt::format("it is called {} here", ticked(*meant)));
     return;
   }
+  const std::size_t colon = key.text().find(':');
+  if (colon != std::string_view::npos && std::ranges::find(known, key.text().substr(0, colon)) != known.end()) {
+    mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
+                   fmt::format("a space is missing behind `{}:`", key.text().substr(0, colon)));
+    return;
+  }
   mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
                  mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
 }
 
 bool has_misspelt(YamlNode mapping, std::span<const std::string> known,
                   std::initializer_list<std::string_view> wanted) {
+  if (mapping.is_shortened()) return true;
   for (YamlEntry entry : mapping.entries()) {
     const std::string_view key = entry.key.text();
     if (std::ranges::find(known, key) != known.end()) continue;

@@ -42,7 +42,7 @@ bool expect_mapping(YamlNode node, std::string_view what, Mistakes& mistakes);
 bool expect_sequence(YamlNode node, std::string_view what, Mistakes& mistakes);
 // "unknown key `imaeg` in task `x`" with the key that was meant.
 void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes);
-// Whether an unknown key of `mapping` seems to mean one of `wanted`. That they are missing need not be said then: it is one
+// Whether an unknown key of `mapping`, or one that is no text, may mean one of `wanted`. That they are missing need not be said then: it is one
 // mistake, and unknown_key() tells of it.
 bool has_misspelt(YamlNode mapping, std::span<const std::string> known, std::initializer_list<std::string_view> wanted);
 

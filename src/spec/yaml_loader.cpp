@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <istream>
+#include <set>
 #include <streambuf>
 #include <unordered_map>
 
 #include "mlpipe/base/text.hpp"
+#include "spec/yaml_explain.hpp"
 #include "spec/yaml_tree.hpp"
 
 namespace mlpipe::spec {
@@ -38,21 +40,25 @@ struct Stop {
   std::string hint;
 };
 
+// Leaves the parser with one document read; what is wrong is told already.
+struct SecondDocument {};
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  TreeBuilder(YamlTree& tree, std::size_t skipped) : tree_(tree), skipped_(skipped) {}
+  TreeBuilder(YamlTree& tree, std::size_t skipped, Mistakes& mistakes)
+      : tree_(tree), skipped_(skipped), mistakes_(mistakes) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ > 0) {
-      throw Stop{offset_of(mark), "a second document begins here",
-                 "one file holds one document; put the other one into a file of its own"};
-    }
+    if (documents_++ == 0) return;
+    mistakes_.error(tree_.where(offset_of(mark)), "a second document begins here",
+                    "one file holds one document; put the other one into a file of its own");
+    throw SecondDocument{};
   }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     begin_node(mark, "", anchor);
-    std::size_t offset = content_offset(offset_of(mark), anchor);
+    std::size_t offset = content_offset(offset_of(mark));
     std::uint32_t length = 0;
     for (std::string_view word : {"null", "Null", "NULL", "~"}) {
       if (tree_.source.substr(offset).starts_with(word)) length = static_cast<std::uint32_t>(word.size());
@@ -91,7 +97,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     begin_node(mark, tag, anchor);
-    std::size_t offset = content_offset(offset_of(mark), anchor);
+    std::size_t offset = content_offset(offset_of(mark));
     add(offset, YamlKind::scalar, tag == "?" ? YamlStyle::plain : style_at(offset));
     YamlTree::Node& node = tree_.nodes.back();
     node.size_or_end = static_cast<std::uint32_t>(value.size());
@@ -100,6 +106,7 @@ class TreeBuilder final : public YAML::EventHandler {
                       value.find('\n') != std::string::npos;
     node.text = static_cast<std::uint32_t>(node.is_spelled ? tree_.spelled.size() : begin);
     if (node.is_spelled) tree_.spelled += value;
+    last_scalar_ = offset;
     if (node.style == YamlStyle::quoted) last_quote_ = offset;
     end_anchor(anchor);
   }
@@ -138,6 +145,12 @@ class TreeBuilder final : public YAML::EventHandler {
     return tree_.nodes[open_.back().index].offset;
   }
 
+  // Where the last scalar begins, if it is in quotes.
+  std::optional<std::size_t> quote_before() const {
+    if (last_scalar_ != last_quote_ || last_quote_ >= tree_.source.size()) return std::nullopt;
+    return last_quote_;
+  }
+
   std::size_t offset_of(const YAML::Mark& mark) const {
     return std::min(static_cast<std::size_t>(std::max(mark.pos, 0)) + skipped_, tree_.source.size());
   }
@@ -161,8 +174,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void begin_node(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     if (!tag.empty() && tag != "?" && tag != "!") {
-      throw Stop{offset_of(mark), fmt::format("tags such as {} are not supported", quoted_tag(tag)),
-                 "leave the tag out; put quotes around what shall be text"};
+      mistakes_.error(tree_.where(offset_of(mark)), fmt::format("tags such as {} are not supported", quoted_tag(tag)),
+                      "leave the tag out; put quotes around what shall be text");
     }
     if (anchor != YAML::NullAnchor) {
       anchors_[anchor] = Anchored{static_cast<std::uint32_t>(tree_.nodes.size()), 0, 0};
@@ -185,7 +198,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (open_.size() >= k_most_depth) throw too_deep(offset_of(mark));
     begin_node(mark, tag, anchor);
     open_.push_back({static_cast<std::uint32_t>(tree_.nodes.size()), anchor, open_.size() + 1, 1});
-    add(content_offset(offset_of(mark), anchor), kind, YamlStyle::plain);
+    add(content_offset(offset_of(mark)), kind, YamlStyle::plain);
   }
 
   void end_collection() {
@@ -215,82 +228,36 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   YamlStyle style_at(std::size_t offset) const {
-    char first = offset < tree_.source.size() ? tree_.source[offset] : '"';
-    return first == '|' ? YamlStyle::literal : first == '>' ? YamlStyle::folded : YamlStyle::quoted;
+    switch (offset < tree_.source.size() ? tree_.source[offset] : '"') {
+      case '|': return YamlStyle::literal;
+      case '>': return YamlStyle::folded;
+      case '"':
+      case '\'': return YamlStyle::quoted;
+      default: return YamlStyle::plain;  // with a tag
+    }
   }
 
-  // The parser's mark of an anchored node is that of its anchor.
-  std::size_t content_offset(std::size_t offset, YAML::anchor_t anchor) const {
-    if (anchor == YAML::NullAnchor || offset >= tree_.source.size() || tree_.source[offset] != '&') return offset;
-    std::size_t space = tree_.source.find_first_of(" \t\r\n", offset);
-    std::size_t content = tree_.source.find_first_not_of(" \t\r\n", space);
-    return content == std::string_view::npos ? offset : content;
+  // The parser's mark of a node with an anchor or a tag is that of the first of them; no content begins like them.
+  std::size_t content_offset(std::size_t offset) const {
+    while (offset < tree_.source.size() && (tree_.source[offset] == '&' || tree_.source[offset] == '!')) {
+      std::size_t space = tree_.source.find_first_of(" \t\r\n,]}", offset);
+      std::size_t content = tree_.source.find_first_not_of(" \t\r\n", space);
+      if (content == std::string_view::npos) break;
+      offset = content;
+    }
+    return offset;
   }
 
   YamlTree& tree_;
   std::size_t skipped_;
+  Mistakes& mistakes_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, Anchored> anchors_;
   std::size_t alias_nodes_ = 0;
   std::size_t last_quote_ = std::string_view::npos;
+  std::size_t last_scalar_ = std::string_view::npos;
   int documents_ = 0;
 };
-
-struct Explained {
-  std::string_view from;  // how yaml-cpp begins
-  std::string_view message;
-  std::string_view hint;
-};
-
-constexpr Explained k_explained[] = {
-    {"end of map flow not found", "this `{` is not closed, or what stands inside it is not `key: value` pairs",
-     "inside { } and [ ], put quotes around ${{ }}: {x: \"${{ parameters.x }}\"}"},
-    {"end of sequence flow not found", "this `[` is not closed, or a comma is missing inside it",
-     "inside { } and [ ], put quotes around ${{ }}: [\"${{ parameters.x }}\"]"},
-    {"end of map not found", "this line does not fit into the mapping around it",
-     "write `key: value`, indented like the keys beside it"},
-    {"end of sequence not found", "this line does not fit into the list around it",
-     "write `- item`, indented like the items beside it"},
-    {"illegal map value", "`:` cannot stand here", "put quotes around a text with `: ` in it"},
-    {"illegal map key", "a key cannot stand here", "write `key: value`, indented like the keys beside it"},
-    {"illegal block entry", "`-` cannot stand here", "a list begins on a line of its own, below its key"},
-    {"illegal flow end", "there is no bracket for this one to close", ""},
-    {"illegal EOF in scalar", "a quoted text has no end", "a quote is missing"},
-    {"illegal document indicator in scalar", "`---` or `...` inside a quoted text", "a quote is missing before it"},
-    {"illegal character when scanning for", "this character cannot stand here", "put quotes around the text"},
-    {"unknown escape character", "unknown escape in a text in double quotes",
-     "write `\\\\` for a backslash, or use single quotes"},
-    {"unknown token", "this character cannot begin a text", "put quotes around the text"},
-    {"the referenced anchor is not defined", "this alias has no anchor: there is no such `&name` above", ""},
-    {"illegal tab when looking for indentation", "a tab cannot indent", "indent with spaces"},
-    {"illegal characters found while scanning tab", "a tab cannot stand here", "indent with spaces"},
-    {"found wrong indentation", "wrong indentation", "indent with spaces, like the lines around it"},
-    {"bad file", "the file is nested too deeply or broken off", ""},
-};
-
-void explain(const YAML::ParserException& problem, const TreeBuilder& builder, const YamlTree& tree,
-             Mistakes& mistakes) {
-  std::size_t offset = builder.offset_of(problem.mark);
-  bool at_end = trim(tree.source.substr(offset)).empty();
-  if (at_end && problem.msg.find("flow not found") != std::string::npos)
-    offset = builder.open_offset().value_or(offset);
-  std::string message = problem.msg;
-  std::string hint;
-  for (const Explained& explained : k_explained) {
-    if (!problem.msg.starts_with(explained.from)) continue;
-    message = explained.message;
-    hint = explained.hint;
-    break;
-  }
-  Where where = tree.where(offset);
-  std::size_t begin = tree.line_starts[where.line - 1];
-  std::string_view indentation = tree.source.substr(begin, tree.source.find_first_not_of(" \t", begin) - begin);
-  if (std::size_t tab = indentation.find('\t'); tab != std::string_view::npos) {
-    mistakes.error(tree.where(begin + tab), "a tab cannot indent", "indent with spaces");
-    return;
-  }
-  mistakes.error(where, "YAML: " + message, hint);
-}
 
 bool check_bytes(const YamlTree& tree, Mistakes& mistakes) {
   std::string_view source = tree.source;
@@ -334,34 +301,64 @@ void find_lines(YamlTree& tree) {
   }
 }
 
-// Keys of one mapping, checked one after the other.
+bool is_merge(YamlNode key) { return key.is_plain() && key.text() == "<<"; }
+bool is_collection(YamlNode node) { return node.is_sequence() || node.is_mapping(); }
+
+// Tells of what is wrong with the keys of mappings.
 class KeyCheck final {
  public:
   KeyCheck(const YamlTree& tree, Mistakes& mistakes) : tree_(tree), mistakes_(mistakes) {}
 
-  // False when a key cannot be used; a key that is there twice can.
-  bool check(std::uint32_t mapping) {
+  // Whether the entries of all mappings can be used as they are: not where a key is none, or merges another mapping.
+  bool check_all() {
     bool usable = true;
-    few_.clear();
-    if (!many_.empty()) many_ = {};  // clear() would keep, and wipe each time, the buckets of the largest mapping
-    for (std::uint32_t key = mapping + 1; key < tree_.nodes[mapping].size_or_end; key = tree_.end_of(key + 1)) {
-      YamlNode node(tree_, key);
-      if (node.is_null()) {
-        mistakes_.error(node.where(), "a key is missing or null", "put quotes around the key: \"null\":");
-        usable = false;
-      } else if (node.text() == "<<" && node.is_plain()) {
-        mistakes_.error(node.where(), "merge keys (`<<`) are not supported",
-                        "write the members out; `defaults:` gives all tasks the same settings");
-        usable = false;
-      } else if (const YamlNode* first = insert(node)) {
-        mistakes_.error(node.where(), fmt::format("{} is here twice", ticked(node.text())),
-                        fmt::format("the first one is on line {}", first->where().line));
-      }
+    for (std::uint32_t i = 0; i < tree_.nodes.size(); ++i) {
+      if (tree_.nodes[i].kind == YamlKind::mapping && !tree_.nodes[i].is_alias) usable = check(i) && usable;
     }
     return usable;
   }
 
  private:
+  bool check(std::uint32_t mapping) {
+    bool usable = true;
+    few_.clear();
+    if (!many_.empty()) many_ = {};  // clear() would keep, and wipe each time, the buckets of the largest mapping
+    for (std::uint32_t key = mapping + 1; key < tree_.nodes[mapping].size_or_end;) {
+      YamlNode node(tree_, key);
+      YamlNode value(tree_, tree_.end_of(key));
+      key = tree_.end_of(value.index());
+      if (is_collection(node)) {
+        tell_of_collection(YamlNode(tree_, mapping), node);
+      } else if (node.is_null()) {
+        mistakes_.error(node.where(), "a key is missing or null", "put quotes around the key: \"null\":");
+      } else if (const YamlNode* first = insert(node)) {
+        mistakes_.error(node.where(), fmt::format("{} is here twice", ticked(node.text())),
+                        fmt::format("the first one is on line {}", first->where().line));
+      }
+      if (is_merge(node)) check_merged(value);
+      usable = usable && node.is_scalar() && !is_merge(node);
+    }
+    return usable;
+  }
+
+  void tell_of_collection(YamlNode mapping, YamlNode key) {
+    std::string_view text = tree_.source.substr(tree_.nodes[mapping.index()].offset);
+    if (text.starts_with("{{")) {
+      mistakes_.error(mapping.where(), "`{{` begins no expression here, but a mapping", "write ${{ ... }}");
+      return;
+    }
+    mistakes_.error(key.where(), "a list or mapping cannot be a key",
+                    "put quotes around ${{ }} and around a text that begins with [ or {");
+  }
+
+  void check_merged(YamlNode value) {
+    bool good = value.is_mapping() || value.has_children();
+    for (YamlNode item : value.items()) good = good && item.is_mapping();
+    if (good) return;
+    mistakes_.error(value.where(), "`<<` wants a mapping, or a list of mappings, whose members it takes over",
+                    "write `<<: *name`, with `&name` before the mapping above");
+  }
+
   const YamlNode* insert(const YamlNode& key) {
     if (few_.size() < 16) {
       for (const YamlNode& other : few_) {
@@ -383,26 +380,79 @@ class KeyCheck final {
   std::unordered_map<std::string_view, YamlNode> many_;
 };
 
-// Before the keys are used as texts: collections as keys would also break the one-node-a-key rule of YamlEntries.
-bool check_keys(const YamlTree& tree, Mistakes& mistakes) {
-  std::size_t before = mistakes.errors();
-  for (std::uint32_t i = 0; i < tree.nodes.size(); ++i) {
-    if (tree.nodes[i].kind != YamlKind::mapping || tree.nodes[i].is_alias) continue;
-    for (std::uint32_t key = i + 1; key < tree.nodes[i].size_or_end; key = tree.end_of(tree.end_of(key))) {
-      YamlKind kind = tree.nodes[key].kind;
-      if (kind != YamlKind::sequence && kind != YamlKind::mapping) continue;
-      mistakes.error(tree.where(tree.nodes[key].offset), "a list or mapping cannot be a key",
-                     "put quotes around ${{ }} and around a text that begins with [ or {");
+// A tree again without the entries whose keys are none, and with the members that `<<` takes over behind a mapping's own.
+// No larger than the tree it is made of: of members with one key, the first is taken.
+class Regrown final {
+ public:
+  explicit Regrown(const YamlTree& tree) : tree_(tree) { nodes_.reserve(tree.nodes.size()); }
+
+  // `tree` is the one this was made for.
+  void replace(YamlTree& tree) && {
+    add(YamlNode(tree_, 0));
+    tree.nodes = std::move(nodes_);
+    tree.shortened = std::move(shortened_);
+  }
+
+ private:
+  using Keys = std::set<std::string_view>;
+
+  void add(YamlNode node) {
+    std::size_t index = nodes_.size();
+    nodes_.push_back(tree_.nodes[node.index()]);
+    if (!is_collection(node)) return;
+    for (YamlNode item : node.items()) add(item);
+    if (node.is_mapping()) {
+      Keys own;
+      add_own(node, own);
+      add_merged(node, own);
+      bool has_lost = false;
+      for_each(node, [&](YamlNode key, YamlNode) { has_lost = has_lost || !key.is_scalar(); });
+      if (has_lost) shortened_.insert(static_cast<std::uint32_t>(index));
+    }
+    nodes_[index].size_or_end = static_cast<std::uint32_t>(nodes_.size());
+  }
+
+  // A key that is there twice stays so in the mapping itself, where it is a mistake.
+  void add_own(YamlNode mapping, Keys& keys) {
+    const Keys above = keys;
+    for_each(mapping, [&](YamlNode key, YamlNode value) {
+      if (!key.is_scalar() || is_merge(key) || above.contains(key.text())) return;
+      keys.insert(key.text());
+      nodes_.push_back(tree_.nodes[key.index()]);
+      add(value);
+    });
+  }
+
+  void add_merged(YamlNode mapping, Keys& keys) {
+    for_each(mapping, [&](YamlNode key, YamlNode value) {
+      if (!is_merge(key)) return;
+      if (value.is_mapping()) add_members(value, keys);
+      for (YamlNode item : value.items()) {
+        if (item.is_mapping()) add_members(item, keys);
+      }
+    });
+  }
+
+  void add_members(YamlNode mapping, Keys& keys) {
+    add_own(mapping, keys);
+    add_merged(mapping, keys);
+  }
+
+  // YamlEntries counts on keys of one node.
+  template <class Visit>
+  void for_each(YamlNode mapping, const Visit& visit) {
+    std::uint32_t end = tree_.end_of(mapping.index());
+    for (std::uint32_t key = mapping.index() + 1; key < end;) {
+      std::uint32_t value = tree_.end_of(key);
+      visit(YamlNode(tree_, key), YamlNode(tree_, value));
+      key = tree_.end_of(value);
     }
   }
-  if (mistakes.errors() > before) return false;
-  KeyCheck keys(tree, mistakes);
-  bool usable = true;
-  for (std::uint32_t i = 0; i < tree.nodes.size(); ++i) {
-    if (tree.nodes[i].kind == YamlKind::mapping && !tree.nodes[i].is_alias) usable = keys.check(i) && usable;
-  }
-  return usable;
-}
+
+  const YamlTree& tree_;
+  std::vector<YamlTree::Node> nodes_;
+  std::set<std::uint32_t> shortened_;
+};
 
 }  // namespace
 
@@ -416,7 +466,7 @@ std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, M
   std::size_t skipped = source.starts_with(k_byte_order_mark) ? k_byte_order_mark.size() : 0;
   // Room for one node in four bytes: pages that stay unused are never touched, and nothing is copied while it grows.
   tree.nodes.reserve(std::min(source.size() / 4 + 16, k_most_nodes));
-  TreeBuilder builder(tree, skipped);
+  TreeBuilder builder(tree, skipped, mistakes);
   try {
     TextBuffer buffer(source.substr(skipped));
     std::istream stream(&buffer);
@@ -424,11 +474,16 @@ std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, M
     while (parser.HandleNextDocument(builder)) {
     }
     builder.check_last_quote();
+  } catch (const SecondDocument&) {  // the first one is read all the same
   } catch (Stop& stop) {
     mistakes.error(tree.where(stop.offset), std::move(stop.message), std::move(stop.hint));
     return std::nullopt;
   } catch (const YAML::ParserException& problem) {
-    explain(problem, builder, tree, mistakes);
+    explain({.message = problem.msg,
+             .offset = builder.offset_of(problem.mark),
+             .open = builder.open_offset(),
+             .quote = builder.quote_before()},
+            tree, mistakes);
     return std::nullopt;
   } catch (const YAML::Exception& problem) {
     mistakes.error(tree.where(builder.offset_of(problem.mark)), "YAML: " + problem.msg);
@@ -438,7 +493,7 @@ std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, M
     mistakes.error({1, 1, file}, "the file is empty");
     return std::nullopt;
   }
-  if (!check_keys(tree, mistakes)) return std::nullopt;
+  if (!KeyCheck(tree, mistakes).check_all()) Regrown(tree).replace(tree);
   return tree;
 }
 

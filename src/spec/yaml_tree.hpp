@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ struct YamlTree {
   std::vector<Node> nodes;
   std::string spelled;
   std::vector<std::uint32_t> line_starts;
+  std::set<std::uint32_t>
+      shortened;  // mappings with entries that could not be used: what is missing may have been there
 
   std::uint32_t end_of(std::uint32_t index) const {
     const Node& node = nodes[index];
@@ -74,6 +77,9 @@ class YamlNode {
   YamlEntries entries() const;
   std::optional<YamlNode> find(std::string_view key) const;
   bool has_children() const { return (is_sequence() || is_mapping()) && node().size_or_end > index_ + 1; }
+
+  // Whether entries of this mapping were left out, which is told.
+  bool is_shortened() const { return tree_->shortened.contains(index_); }
 
   const YamlTree& tree() const { return *tree_; }
   std::uint32_t index() const { return index_; }
@@ -123,9 +129,11 @@ class YamlEntries {
   Iterator begin_, end_;
 };
 
-// Reads the one document in `source`, or says what is wrong with it. Refuses what a spec has no use for or what costs
-// without bound: several documents, tags, merge keys, duplicate keys, keys that are not text, nesting deeper than 100,
-// aliases that grow beyond a million nodes, bytes that are not UTF-8, NUL. Takes about a microsecond and 16 bytes a node.
+// Reads the one document in `source` and says what is wrong with it. Refuses what a spec has no use for or what costs
+// without bound: several documents, tags, duplicate keys, keys that are not text, nesting deeper than 100, aliases that grow
+// beyond a million nodes, bytes that are not UTF-8, NUL. A tree is given also with a mistake that leaves the rest of the
+// file readable; then entries whose key is no text are left out. The members that a merge key (`<<`) names stand behind the
+// mapping's own. Takes about a microsecond and 16 bytes a node.
 std::optional<YamlTree> load_yaml(std::string_view source, std::uint16_t file, Mistakes& mistakes);
 
 }  // namespace mlpipe::spec

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "spec/yaml_tree.hpp"
@@ -43,6 +44,35 @@ TEST(YamlLoader, KeepsOrderTextsAndPlaces) {
   for (YamlNode item : root.find("a")->items()) items.emplace_back(item.text());
   EXPECT_EQ(items, (std::vector<std::string>{"1", "it's", "\t"}));
   EXPECT_EQ(root.find("ü")->find("k")->where(), (Where{3, 8, 0}));  // columns are code points
+}
+
+TEST(YamlLoader, MergeKeysBringMembersThatAreNotThereYet) {
+  auto loaded = load("a: &a {x: 1, y: 2}\nb: &b {<<: *a, y: 3, z: 4}\nc: {<<: [*b, {x: 5, w: 6}], v: 7}\n");
+  ASSERT_TRUE(loaded->tree) << loaded->problems;
+  EXPECT_EQ(loaded->problems, "");
+  auto members = [&](std::string_view key) {
+    std::string all;
+    for (YamlEntry entry : YamlNode(*loaded->tree, 0).find(key)->entries()) {
+      all += fmt::format("{}{} ", entry.key.text(), entry.value.text());
+    }
+    return all;
+  };
+  EXPECT_EQ(members("a"), "x1 y2 ");
+  EXPECT_EQ(members("b"), "y3 z4 x1 ");
+  EXPECT_EQ(members("c"), "v7 y3 z4 x1 w6 ");
+}
+
+TEST(YamlLoader, GoesOnBehindWhatItCannotUse) {
+  auto loaded = load("a: !!str 5\n{b: c}: d\n~: e\nf: {[g]: h, i: !x [j]}\n---\nk: l\n");
+  ASSERT_TRUE(loaded->tree) << loaded->problems;
+  YamlNode root(*loaded->tree, 0);
+  EXPECT_TRUE(root.is_shortened());
+  EXPECT_EQ(root.find("a")->text(), "5");
+  EXPECT_TRUE(root.find("a")->is_plain());
+  EXPECT_FALSE(root.find("k"));
+  ASSERT_TRUE(root.find("f"));
+  EXPECT_TRUE(root.find("f")->is_shortened());
+  EXPECT_TRUE(root.find("f")->find("i")->is_sequence());
 }
 
 TEST(YamlLoader, PlacesInsideBlockTextsAreThoseOfTheFile) {
