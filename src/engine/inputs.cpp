@@ -36,6 +36,14 @@ Failure no_such_output(const ValueSource& values, TaskId task, std::string_view 
               to_string(values.state(task)));
 }
 
+// Whether a task that succeeded may do without its output `name`.
+bool may_lack(const ValueSource& values, TaskId task, std::string_view name) {
+  const spec::Interface& interface = values.plan.component(task).interface;
+  const spec::ParameterSpec* parameter = interface.output_parameter(name);
+  const spec::ArtifactSpec* artifact = interface.output_artifact(name);
+  return (parameter != nullptr && parameter->optional) || (artifact != nullptr && artifact->optional);
+}
+
 Result<Value> of_artifact(const Artifact& artifact, const spec::Reference& reference) {
   const std::string_view part = reference.path.size() == 5 ? std::string_view(reference.path[4]) : std::string_view();
   if (part == "uri") return Value(artifact.uri);
@@ -59,6 +67,7 @@ Result<Value> of_task(const ValueSource& values, const spec::Reference& referenc
                 reference.path[3]);
   }
   if (output.artifact != nullptr) return of_artifact(*output.artifact, reference);
+  if (values.state(*task) == TaskState::succeeded && may_lack(values, *task, reference.path[3])) return Value();
   return no_such_output(values, *task, reference.path[3]);
 }
 
@@ -77,6 +86,8 @@ Result<Value> look_up(const ValueSource& values, const spec::Reference& referenc
     const Value::Struct& arguments = values.plan.arguments();
     auto found = arguments.find(reference.path[1]);
     if (found != arguments.end()) return found->second;
+    const auto* parameter = values.plan.spec().root_component().interface.input_parameter(reference.path[1]);
+    if (parameter != nullptr && parameter->optional) return Value();
     return fail(ErrorCode::not_found, "parameter '{}' was not given", reference.path[1]);
   }
   return fail(ErrorCode::not_found, "{}: nothing of that name exists here", to_string(reference));
@@ -127,6 +138,7 @@ class Resolver final {
     Result<Value> value =
         spec::evaluate(text, [this](const spec::Reference& reference) { return look_up(values_, reference); });
     if (!value) return Failure(std::move(value).error());
+    if (value->is_null()) return leave_out(input, fail(ErrorCode::invalid_input, "{} gives null", text.text()));
     return add_parameter(input, *value);
   }
 

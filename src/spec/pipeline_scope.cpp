@@ -88,10 +88,14 @@ std::optional<Source> PipelineScope::resolve_output(const Reference& reference) 
     return Source{.kind = Source::Kind::parameter,
                   .parameter_type = parameter->type,
                   .artifact_type = {},
+                  .may_be_absent = parameter->optional,
                   .output = *std::move(output)};
   }
   const ArtifactSpec* artifact = interface.output_artifact(*output);
-  return Source{.kind = Source::Kind::artifact, .artifact_type = artifact->type, .output = *std::move(output)};
+  return Source{.kind = Source::Kind::artifact,
+                .artifact_type = artifact->type,
+                .may_be_absent = artifact->optional,
+                .output = *std::move(output)};
 }
 
 std::optional<std::size_t> PipelineScope::task_index(std::string_view name) const {

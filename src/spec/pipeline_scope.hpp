@@ -16,7 +16,7 @@ struct Source {
   Kind kind = Kind::unknown;
   ParameterType parameter_type = ParameterType::string;
   std::string artifact_type;
-  bool may_be_absent = false;  // a pipeline parameter that is optional and has no default
+  bool may_be_absent = false;  // an optional output, or a pipeline parameter that is optional and has no default
   std::string output;          // of a task: the output's key, also when the reference spells it otherwise
 };
 

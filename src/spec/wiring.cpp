@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mlpipe/base/text.hpp"
+#include "spec/condition.hpp"
 #include "spec/cycles.hpp"
 #include "spec/expression_rename.hpp"
 #include "spec/implicit_inputs.hpp"
@@ -224,7 +225,9 @@ bool Wiring::check_fits(const Source& source, const Reference& reference, std::s
   const ArtifactSpec* artifact = interface.input_artifact(input);
   std::string name = to_string(reference);
   if (artifact != nullptr && source.kind == Source::Kind::artifact) {
-    if (artifact_fits(source.artifact_type, artifact->type)) return true;
+    if (artifact_fits(source.artifact_type, artifact->type)) {
+      return !source.may_be_absent || artifact->optional || tell_of_absent(reference, input);
+    }
     reading_.mistakes.error(reference.where, fmt::format("input {} takes {}, but {} is {}", ticked(input),
                                                          short_type(artifact->type), ticked(name), type_text(source)));
     return false;
@@ -249,13 +252,18 @@ bool Wiring::check_fits(const Source& source, const Reference& reference, std::s
                             parameter->type == ParameterType::integer ? "int(...) makes an Integer of it" : "");
     return false;
   }
-  if (source.may_be_absent && !parameter->optional && !parameter->default_value) {
-    reading_.mistakes.error(
-        reference.where,
-        fmt::format("input {} must be given, but {} is optional and has no default", ticked(input), ticked(name)));
-    return false;
-  }
-  return true;
+  bool may_be_left_out = parameter->optional || parameter->default_value;
+  return !source.may_be_absent || may_be_left_out || tell_of_absent(reference, input);
+}
+
+// False: there may be nothing for an input that must be given.
+bool Wiring::tell_of_absent(const Reference& reference, std::string_view input) {
+  bool is_parameter = reference.path[0] == "parameters";
+  reading_.mistakes.error(reference.where,
+                          fmt::format("input {} must be given, but {} is optional{}", ticked(input),
+                                      ticked(to_string(reference)), is_parameter ? " and has no default" : ""),
+                          is_parameter ? "" : "make the input optional, too, or the output not");
+  return false;
 }
 
 bool Wiring::check_values_only(const std::vector<Reference>& references) {
@@ -298,7 +306,19 @@ void Wiring::bind_when(TaskSpec& task, YamlNode node) {
                             "when: ${{ tasks.evaluate.outputs.rmse < 30000 }}");
   }
   if (!condition || !check_values_only(condition->references())) return;
+  if (!spec::may_be_boolean(*condition, [&](const Reference& reference) { return may_be_boolean(reference); })) {
+    reading_.mistakes.error(node.text_where(),
+                            fmt::format("condition {} is neither true nor false", ticked(condition->text())),
+                            "compare it with something: ${{ parameters.mode == 'fast' }}");
+    return;
+  }
   task.when = renamed(*condition, [&](const Reference& named) { return as_declared(named); });
+}
+
+bool Wiring::may_be_boolean(const Reference& reference) {
+  std::optional<Source> source = scope_.resolve(reference);
+  if (!source || source->kind == Source::Kind::unknown) return true;
+  return source->kind == Source::Kind::parameter && source->parameter_type == ParameterType::boolean;
 }
 
 void Wiring::check_missing(const TaskSpec& task) {

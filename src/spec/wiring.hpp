@@ -30,6 +30,8 @@ class Wiring final {
   std::optional<Binding> bind_reference(const Reference& reference, std::string_view input, const Interface& interface);
   bool check_fits(const Source& source, const Reference& reference, std::string_view input, const Interface& interface);
   Reference as_declared(Reference reference);
+  bool tell_of_absent(const Reference& reference, std::string_view input);
+  bool may_be_boolean(const Reference& reference);
   bool check_values_only(const std::vector<Reference>& references);
   void bind_when(TaskSpec& task, YamlNode node);
   void check_missing(const TaskSpec& task);

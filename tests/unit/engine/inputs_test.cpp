@@ -57,6 +57,32 @@ TEST_F(Inputs, AConstantIsGivenAsTheInputsType) {
   EXPECT_EQ(given().parameters["text"], Value("true"));
 }
 
+TEST_F(Inputs, WhatIsOptionalAndNotThereIsNullInExpressions) {
+  pipeline.parameter({.name = "note", .type = ParameterType::string, .optional = true});
+  spec::Interface makes;
+  makes.output_parameters = {parameter("maybe", ParameterType::integer)};
+  makes.output_parameters[0].optional = true;
+  makes.output_artifacts = {artifact("maybe_data")};
+  makes.output_artifacts[0].optional = true;
+  pipeline.task("some").component(pipeline.component(makes));
+  takes_.input_parameters.push_back({.name = "number2", .type = ParameterType::integer, .optional = true});
+  take()
+      .argument("text", text_template("a ${{ parameters.note }}b ${{ tasks.some.outputs.maybe == null }}"))
+      .argument("number", text_template("${{ tasks.some.outputs.maybe_data.path == null ? 1.5 : 2.5 }}"))
+      .argument("number2", text_template("${{ parameters.note != null ? 1 : null }}"))
+      .when("parameters.note == null")
+      .after("some");
+  EXPECT_EQ(go(), RunState::succeeded) << reason("take");
+  EXPECT_EQ(given().parameters["text"], Value("a b true"));
+  EXPECT_EQ(given().parameters["number"], Value(1.5));
+  EXPECT_FALSE(given().parameters.contains("number2"));
+}
+
+TEST_F(Inputs, ANullForAnInputThatMustBeGivenFailsTheTask) {
+  EXPECT_EQ(failure_of("text", text_template("${{ 1 > 2 ? 'a' : null }}")),
+            "input 'text': ${{ 1 > 2 ? 'a' : null }} gives null");
+}
+
 TEST_F(Inputs, APipelineParameterIsGiven) {
   pipeline.parameter(parameter("p", ParameterType::integer, Value(5)));
   take().argument("number", spec::PipelineInput{"p"});
