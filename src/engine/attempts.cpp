@@ -42,7 +42,7 @@ void Run::Impl::start(TaskId id) {
   if (claim(id, inputs, change) == Claim::settled) return;
   if (reads_what_is_gone(id)) return give_back(id);
   ++at(id).attempt;
-  change.inputs = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(inputs);
+  change.inputs = as_recorded(id, inputs);
   const std::uint64_t memory = memory_of(id);
   change.memory = memory != 0 ? memory : spec_of(id).settings->resources.memory;
   set(id, TaskState::starting, change);
@@ -76,6 +76,11 @@ void Run::Impl::is_running(TaskId id, std::chrono::milliseconds already) {
   set(id, TaskState::running, {.already = already});
   slots[at(id).slot].since -= already;
   if (const auto timeout = spec_of(id).settings->timeout) deadlines.set(id, now + *timeout - already);
+}
+
+const TaskData* Run::Impl::as_recorded(TaskId id, TaskData inputs) {
+  inputs = with_defaults(std::move(inputs), plan.component(id).interface);
+  return is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(std::move(inputs));
 }
 
 void Run::Impl::has_ended(TaskId id, const AttemptResult& result) {

@@ -136,6 +136,8 @@ struct Run::Impl {
   const RunOptions options;
   ResultCache* const cache;
 
+  // What a transition tells of `inputs`; lasts as long as the turn.
+  const TaskData* as_recorded(TaskId id, TaskData inputs);
   std::vector<Task> tasks;
   StateCounts counts{};
   ReadyQueue ready;
