@@ -62,6 +62,7 @@ void Run::Impl::Turn::clear() {
   if (transitions.capacity() > k_kept_transitions) transitions = {};
   inputs.clear();
   answers.clear();
+  results.clear();
 }
 
 // ---- What the loop calls ----------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ void Run::cancel(std::string reason, MonotonicTime now, WallTime wall) {
   if (finished()) return;
   if (++impl_->cancels == 1) {
     impl_->cancel_reason = std::move(reason);
-    impl_->cancel_unstarted(impl_->cancel_reason);
+    impl_->cancel_unstarted(impl_->cancel_reason, impl_->cancel_reason);
   }
   for (TaskId id : impl_->active()) {
     if (impl_->cancels > 1) {
