@@ -160,6 +160,7 @@ RunState Run::state() const {
 
 TaskState Run::state(TaskId id) const { return impl_->at(id).state; }
 int Run::attempt(TaskId id) const { return impl_->at(id).attempt; }
+int Run::lost_attempts(TaskId id) const { return impl_->at(id).faults_of_the_world; }
 const StateCounts& Run::counts() const { return impl_->counts; }
 std::vector<TaskId> Run::active() const { return impl_->active(); }
 

@@ -24,7 +24,8 @@ RunFacts facts_of(const engine::Run& run) {
                 if (task.where.file < plan.spec().sources.size()) info.file = plan.spec().sources[task.where.file].name;
                 return info;
               },
-          .state = [&run](TaskId id) { return run.state(id); }};
+          .state = [&run](TaskId id) { return run.state(id); },
+          .lost = [&run](TaskId id) { return run.lost_attempts(id); }};
 }
 
 class ScribeReporter final : public engine::Reporter {

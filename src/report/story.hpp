@@ -38,6 +38,7 @@ struct RunFacts {
   std::size_t tasks = 0;
   std::function<TaskInfo(TaskId)> task;
   std::function<TaskState(TaskId)> state;  // at the start: a resumed run has ended tasks, a selection leaves some out
+  std::function<int(TaskId)> lost = {};    // attempts lost to the engine before the start
 };
 
 // How the last attempt of a task that failed, or ended otherwise than well, went.
@@ -65,6 +66,8 @@ class Story final {
   int attempt(TaskId id) const { return tasks_[plan::index(id)].attempt; }
   std::size_t size() const { return tasks_.size(); }
   std::size_t count(TaskState state) const { return counts_[static_cast<std::size_t>(state)]; }
+  // How many attempts there may be as it looks now: those lost to the engine are made again. 1: it is not retried.
+  int attempts_allowed(TaskId id) const;
   std::size_t finished_tasks() const;
   std::size_t cached_tasks() const { return cached_; }  // that succeeded by an earlier run's result
   // tasks that had ended when the report began: a resumed run
@@ -99,6 +102,7 @@ class Story final {
     int attempt = 0;
     bool was_started = false;  // while it was looked on
     MonotonicTime first_started{};
+    int lost = 0;
     MonotonicTime attempt_started{};
     MonotonicTime ended{};
   };

@@ -95,7 +95,8 @@ class Run final {
   // failed.
   RunState state() const;
   TaskState state(TaskId id) const;
-  int attempt(TaskId id) const;  // of the latest attempt, 0 before the first
+  int attempt(TaskId id) const;        // of the latest attempt, 0 before the first
+  int lost_attempts(TaskId id) const;  // those that did not use up the task's own retries
   const StateCounts& counts() const;
   // Tasks with an attempt under way, in the order they started.
   std::vector<TaskId> active() const;
