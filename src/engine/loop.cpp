@@ -125,7 +125,9 @@ class Loop final {
 
   Result<> finish() {
     if (Result<> passed = failpoint_.pass("before_finish"); !passed) return passed;
-    if (Result<> done = record_.finish(run_.state(), clock_.wall()); !done) {
+    const WallTime at = clock_.wall();
+    run_.set_end(at);
+    if (Result<> done = record_.finish(run_.state(), at); !done) {
       return within("recording the end of the run", std::move(done).error());
     }
     return failpoint_.pass("after_finish");

@@ -136,6 +136,8 @@ struct Run::Impl {
   void set_memory(TaskId id, std::uint64_t memory);
   std::uint64_t memory_of(TaskId id) const;  // 0: what its settings say
   Result<TaskData> inputs_of(TaskId id) const;
+  // What a transition tells of `inputs`; lasts as long as the turn.
+  const TaskData* as_recorded(TaskId id, TaskData inputs);
   void deadline_came(TaskId id);
   void ask_to_stop(TaskId id, StopReason why, StopMode mode);
   std::vector<TaskId> active() const;
@@ -145,8 +147,6 @@ struct Run::Impl {
   const RunOptions options;
   ResultCache* const cache;
 
-  // What a transition tells of `inputs`; lasts as long as the turn.
-  const TaskData* as_recorded(TaskId id, TaskData inputs);
   std::vector<Task> tasks;
   StateCounts counts{};
   ReadyQueue ready;
@@ -170,6 +170,7 @@ struct Run::Impl {
   bool rest_cancelled = false;          // the rest was cancelled because of it
   int cancels = 0;
   std::string cancel_reason;
+  std::optional<WallTime> recorded_end;
   int interrupt_signal = 0;
   std::string interrupted_by;
 

@@ -53,7 +53,7 @@ class ScribeReporter final : public engine::Reporter {
   void refresh(const engine::Run&, MonotonicTime now) override { scribe_->refresh(story_, now); }
   void run_finished(const engine::Run& run) override {
     finished_ = true;
-    story_.finish(run.state(), run.interrupt_signal(), run.interrupted_by());
+    story_.finish(run.state(), run.interrupt_signal(), run.interrupted_by(), run.duration());
     scribe_->finished(story_);
   }
 

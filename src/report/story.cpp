@@ -86,11 +86,12 @@ void Story::keep_lists(TaskId id, const engine::Transition& transition) {
   }
 }
 
-void Story::finish(engine::RunState state, int interrupt_signal, std::string interrupted_by) {
+void Story::finish(engine::RunState state, int interrupt_signal, std::string interrupted_by,
+                   std::optional<milliseconds> duration) {
   run_state_ = state;
   interrupt_signal_ = interrupt_signal;
   interrupted_by_ = std::move(interrupted_by);
-  end_ = clock_.now();
+  end_ = duration ? start_ + *duration : clock_.now();
 }
 
 int Story::attempts_allowed(TaskId id) const {
