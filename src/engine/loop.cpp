@@ -88,9 +88,11 @@ class Loop final {
   void take_in(const Event& event, MonotonicTime now, WallTime wall) {
     if (const auto* progress = std::get_if<Progress>(&event)) return reporter_.progress(run_, *progress);
     run_.apply(event, now, wall);
-    if (std::holds_alternative<Interrupted>(event)) {
-      reporter_.notice(run_,
-                       ++interrupts_ == 1 ? "stopping what runs; interrupt again to kill it" : "killing what runs");
+    if (const auto* interrupted = std::get_if<Interrupted>(&event)) {
+      // Who pressed Ctrl-C knows it.
+      const std::string by = interrupted->canceller == 0 ? "" : fmt::format("cancelled by {}: ", run_.interrupted_by());
+      reporter_.notice(
+          run_, by + (++interrupts_ == 1 ? "stopping what runs; interrupt again to kill it" : "killing what runs"));
     }
   }
 
