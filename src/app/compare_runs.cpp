@@ -98,6 +98,27 @@ void add_metrics(const TaskRow& task, Named& to) {
   }
 }
 
+// The input parameters of tasks that both runs know, where one of them had the component's default: what the pipeline
+// gave hangs on the run's parameters and on other tasks. A record of an older mlpipe does not have defaults.
+std::vector<Difference> default_differences(const std::vector<TaskRow>& a, const std::vector<TaskRow>& b) {
+  std::map<std::string_view, const engine::TaskData*> others;
+  for (const TaskRow& task : b) others.emplace(task.path, &task.inputs);
+  Named of_a;
+  Named of_b;
+  for (const TaskRow& task : a) {
+    const auto other = others.find(task.path);
+    if (other == others.end()) continue;
+    for (const auto& [name, value] : task.inputs.parameters) {
+      const auto found = other->second->parameters.find(name);
+      if (found == other->second->parameters.end()) continue;
+      if (!task.inputs.defaults.contains(name) && !other->second->defaults.contains(name)) continue;
+      of_a.emplace(fmt::format("{}.{}", task.path, name), value);
+      of_b.emplace(fmt::format("{}.{}", task.path, name), found->second);
+    }
+  }
+  return distances(of_a, of_b);
+}
+
 void add_outputs(const TaskRow& task, Named& to) {
   for (const auto& [name, value] : task.outputs.parameters) to.emplace(fmt::format("{}.{}", task.path, name), value);
 }
@@ -112,8 +133,8 @@ void add_artifacts(const TaskRow& task, Named& to) {
 }  // namespace
 
 bool RunDifferences::is_same() const {
-  return made_with.empty() && parameters.empty() && images.empty() && tasks.empty() && metrics.empty() &&
-         outputs.empty() && artifacts.empty();
+  return made_with.empty() && parameters.empty() && images.empty() && tasks.empty() && inputs.empty() &&
+         metrics.empty() && outputs.empty() && artifacts.empty();
 }
 
 Result<RecordedRun> read_run(metadata::Queries& queries, const std::string& reference) {
@@ -143,6 +164,7 @@ RunDifferences compare_runs(const RecordedRun& a, const RecordedRun& b, WallTime
   found.parameters = differences(parameters_of(a.run), parameters_of(b.run));
   found.images = differences(images_of(a.tasks), images_of(b.tasks));
   found.tasks = differences(states_a, states_b);
+  found.inputs = default_differences(a.tasks, b.tasks);
   found.metrics = distances(of_tasks(a.tasks, both, add_metrics), of_tasks(b.tasks, both, add_metrics));
   found.outputs = distances(of_tasks(a.tasks, both, add_outputs), of_tasks(b.tasks, both, add_outputs));
   found.artifacts = differences(of_tasks(a.tasks, both, add_artifacts), of_tasks(b.tasks, both, add_artifacts));

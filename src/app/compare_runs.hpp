@@ -21,6 +21,7 @@ struct RunDifferences {
   std::vector<Difference> parameters;
   std::vector<Difference> images;     // by reference as written: the ids
   std::vector<Difference> tasks;      // by path: the states; a task that only one has is empty on the other side
+  std::vector<Difference> inputs;     // input parameters, by task.name, where the default of a component counted
   std::vector<Difference> metrics;    // by task.output.name; of tasks both have, as all below
   std::vector<Difference> outputs;    // output parameters, by task.name
   std::vector<Difference> artifacts;  // by task.output: structs of digest and bytes

@@ -79,6 +79,7 @@ std::string text_of(const RecordedRun& a, const RecordedRun& b, const RunDiffere
   text += section_of("parameters", found.parameters, value_text, Align::left, console);
   text += section_of("images", found.images, digest_text, Align::left, console);
   text += section_of("tasks", found.tasks, value_text, Align::left, console);
+  text += section_of("inputs left to their defaults", found.inputs, number_line, Align::left, console);
   text += section_of("metrics", found.metrics, number_line, Align::right, console);
   text += section_of("output parameters", found.outputs, number_line, Align::left, console);
   text += section_of("artifacts", found.artifacts, artifact_text, Align::left, console);
@@ -105,6 +106,7 @@ Value answer_of(const RecordedRun& a, const RecordedRun& b, const RunDifferences
                        {"parameters", sides_of(found.parameters)},
                        {"images", sides_of(found.images)},
                        {"tasks", sides_of(found.tasks)},
+                       {"inputs", sides_of(found.inputs)},
                        {"metrics", sides_of(found.metrics)},
                        {"outputs", sides_of(found.outputs)},
                        {"artifacts", sides_of(found.artifacts)},

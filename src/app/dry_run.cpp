@@ -187,6 +187,11 @@ std::string forecast_text(const RunInMind& run, const Forecast& forecast, const 
   for (const std::string& note : forecast.notes) text += fmt::format("note: {}\n", printable(note));
   text += fmt::format("{}: nothing is run; {} at once at most\n", printable(plan.spec().name),
                       run.prepared.limits.max_parallel);
+  if (!run.recovered.empty()) {
+    text += fmt::format("  goes on with run {}\n", run.run_id);
+  } else if (!run.command.parent.empty()) {
+    text += fmt::format("  a new run that goes on from run {}\n", run.command.parent);
+  }
   for (const auto& [name, value] : plan.arguments()) {
     text += fmt::format("  parameter {} = {}\n", name, printable(parameter_text(value)));
   }

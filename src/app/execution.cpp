@@ -226,7 +226,8 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
        .limits = given.prepared.limits,
        .on_failure = given.command.keep_going ? engine::FailurePolicy::keep_going : engine::FailurePolicy::fail_fast,
        .seed = sys::random_seed(),
-       .run_root = given.prepared.root.path().string()},
+       .run_root = given.prepared.root.path().string(),
+       .begun = given.start.created},
       cache.get(), std::move(leftovers.tasks));
   const Result<std::int64_t> events = write_beginning(given, folder, extras_of(run, given.images));
   if (!events) return Failure(events.error());

@@ -34,8 +34,11 @@ Result<GcCriteria> criteria_of(const GcCommand& command, WallTime now) {
   if (!command.older_than.empty()) {
     criteria.before = parse_since(command.older_than, now);
     if (!criteria.before || *criteria.before > now) {
-      return fail_with_hint(ErrorCode::invalid_input, fmt::format("--older-than \"{}\"", printable(command.older_than)),
-                            "write an age (30d, 12h) or a date (2026-11-01)");
+      return fail_with_hint(
+          ErrorCode::invalid_input,
+          fmt::format("--older-than \"{}\": {}", printable(command.older_than),
+                      criteria.before ? "that is still to come" : "that is neither an age nor a date"),
+          "write an age (30d, 12h) or a date of the past (2025-11-01): runs that began before it go");
     }
   }
   if (!command.max_size.empty()) {

@@ -8,10 +8,10 @@ namespace mlpipe::app {
 std::string gc_text(const GcPlan& plan, bool removes_runs) {
   std::string text;
   if (!plan.runs.empty()) {
-    TextTable table({{"RUN"}, {"PIPELINE"}, {"STATE"}, {"BEGUN"}, {"SIZE", Align::right}});
+    TextTable table({{"RUN"}, {"PIPELINE"}, {"STATE"}, {"BEGUN"}, {"SIZE", Align::right}, {"FREES", Align::right}});
     for (const RunToGo& going : plan.runs) {
       table.add({going.run.id, printable(going.run.pipeline), std::string(state_text(going.run)),
-                 to_local_time_text(going.run.created), bytes_text(going.bytes)});
+                 to_local_time_text(going.run.created), bytes_text(going.bytes), bytes_text(going.frees)});
     }
     text += table.render(report::Color::no);
   } else if (removes_runs) {

@@ -64,7 +64,8 @@ void add_making(Lines& lines, const Making& making, std::size_t level) {
   std::string parameters;
   for (const auto& [name, value] : making.inputs.parameters) {
     const std::string text = shorten(parameter_line(value), k_value_shown);
-    parameters += fmt::format("{}{}={}", parameters.empty() ? "" : ", ", name, text);
+    const bool is_default = making.inputs.defaults.contains(name);
+    parameters += fmt::format("{}{}={}{}", parameters.empty() ? "" : ", ", name, text, is_default ? " (default)" : "");
   }
   lines.add(level, "parameters " + parameters, Style::faint);
 }
@@ -128,6 +129,8 @@ Value::Struct node_value(const LineageNode& node) {
   Value::Struct parameters;
   for (const auto& [name, parameter] : making.inputs.parameters) parameters.emplace(name, parameter);
   value.emplace("parameters", std::move(parameters));
+  const auto& defaults = making.inputs.defaults;
+  if (!defaults.empty()) value.emplace("defaults", Value::List(defaults.begin(), defaults.end()));
   return value;
 }
 

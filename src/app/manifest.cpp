@@ -95,7 +95,7 @@ Result<Value> load_manifest(const std::filesystem::path& run_folder) {
   Result<std::string> text = sys::read_file(path, k_max_manifest_bytes);
   if (!text) return Failure(text.error());
   Result<Value> manifest = parse_json(*text, "run.json");
-  if (!manifest) return manifest;
+  if (!manifest) return within("it is no valid JSON", std::move(manifest).error());
   const std::int64_t version = manifest->integer_or("version", 0);
   if (version < 1) return fail(ErrorCode::invalid_input, "run.json: it is no manifest of a run");
   if (version > k_manifest_version) {

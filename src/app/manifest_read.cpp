@@ -45,6 +45,11 @@ engine::TaskData data_of(const Value& value) {
                                                   .bytes = static_cast<std::uint64_t>(artifact.integer_or("bytes", 0)),
                                                   .is_folder = artifact.bool_or("folder", false)});
   }
+  if (const Value* defaults = value.find("defaults"); defaults != nullptr && defaults->is_list()) {
+    for (const Value& name : defaults->as_list()) {
+      if (name.is_string() && data.parameters.contains(name.as_string())) data.defaults.insert(name.as_string());
+    }
+  }
   return data;
 }
 

@@ -57,9 +57,11 @@ Result<> check_nothing_runs(const artifact::Root& root) {
 
 Result<RecordedRun> read_run(const artifact::Root& root, const std::string& name) {
   const fs::path folder = root.run(name);
+  std::error_code error;
   if (is_half_removed(folder)) return fail(ErrorCode::not_found, "gc was taking it away");
   Result<Value> manifest = load_manifest(folder);
   if (!manifest && manifest.error().code == ErrorCode::not_found) {
+    if (fs::exists(journal_path(folder), error)) return fail(ErrorCode::io, "its run.json is gone");
     return fail(ErrorCode::not_found, "it has no run.json: it never began, or its folder is of something else");
   }
   if (!manifest) return Failure(manifest.error());
@@ -71,6 +73,9 @@ Result<RecordedRun> read_run(const artifact::Root& root, const std::string& name
   apply_journal(folder, has_ended ? INT64_MAX : manifest->integer_or("events", 0), *recorded);
   return recorded;
 }
+
+// What never was a run, or was being taken away, is not missed.
+bool is_run_lost(const Error& error) { return error.code != ErrorCode::not_found; }
 
 std::string_view word_of(RebuildReason reason) { return reason == RebuildReason::damaged ? "damaged" : "replaced"; }
 
@@ -108,7 +113,7 @@ Result<Rebuilt> fill(metadata::RecordRebuild& rebuild, const artifact::Root& roo
     if (run)
       found.emplace_back(run->run.created, name);
     else
-      rebuilt.left_out.push_back({name, run.error().message});
+      rebuilt.left_out.push_back({name, run.error().message, is_run_lost(run.error())});
   }
   std::ranges::sort(found);
   for (const auto& [created, name] : found) {
@@ -121,8 +126,9 @@ Result<Rebuilt> fill(metadata::RecordRebuild& rebuild, const artifact::Root& roo
     }
     const ErrorCode code = added.error().code;
     if (code == ErrorCode::no_space || code == ErrorCode::permission) return Failure(added.error());
-    rebuilt.left_out.push_back({name, code == ErrorCode::conflict ? "its run.json tells of a task or an attempt twice"
-                                                                  : added.error().message});
+    rebuilt.left_out.push_back(
+        {name, code == ErrorCode::conflict ? "its run.json tells of a task or an attempt twice" : added.error().message,
+         is_run_lost(added.error())});
   }
   return rebuilt;
 }
@@ -195,15 +201,22 @@ ExitCode doctor_rebuild(const DoctorCommand& command, const Console& console) {
   const Result<Rebuilt> rebuilt = rebuild_record(root, is_damaged ? RebuildReason::damaged : RebuildReason::replaced,
                                                  console.clock.wall(), *failpoint);
   if (!rebuilt) return report_error(console, rebuilt.error());
+  const bool lost = std::ranges::any_of(rebuilt->left_out, &LeftOut::is_lost);
+  const ExitCode code = lost ? ExitCode::environment : ExitCode::succeeded;
   if (command.json) {
     console.out(to_pretty_json(value_of(root, *rebuilt)));
-    return ExitCode::succeeded;
+    return code;
   }
   std::string text = fmt::format("record {} made anew: {}\n", root.database().string(), runs_text(*rebuilt));
   text += left_out_text(*rebuilt);
   if (!rebuilt->kept.empty()) text += fmt::format("the old one is kept as {}\n", rebuilt->kept.string());
+  if (lost) {
+    text +=
+        "what was left out is in no listing: mend its run.json, or put one back from a backup, and say `mlpipe doctor "
+        "--rebuild` again\n";
+  }
   console.out(text);
-  return ExitCode::succeeded;
+  return code;
 }
 
 Result<> mend_record(const artifact::Root& root, const Console& console) {

@@ -20,6 +20,7 @@ enum class RebuildReason { damaged, replaced };
 struct LeftOut {
   std::string run;
   std::string why;
+  bool is_lost = false;  // it was a run; else nothing is missed
 };
 
 struct Rebuilt {

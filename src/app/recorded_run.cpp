@@ -55,7 +55,9 @@ Value value_of(const engine::TaskData& data) {
   for (const auto& [name, value] : data.parameters) parameters.emplace(name, value);
   Value::Struct artifacts;
   for (const auto& [name, artifact] : data.artifacts) artifacts.emplace(name, value_of(artifact));
-  return Value::Struct{{"parameters", std::move(parameters)}, {"artifacts", std::move(artifacts)}};
+  Value::Struct value{{"parameters", std::move(parameters)}, {"artifacts", std::move(artifacts)}};
+  if (!data.defaults.empty()) value.emplace("defaults", Value::List(data.defaults.begin(), data.defaults.end()));
+  return value;
 }
 
 namespace {

@@ -90,6 +90,28 @@ std::vector<VerifiedArtifact> data_of(const plan::Plan& plan, const RunCommand& 
   return data;
 }
 
+// What to do about `data` that is not as it was. Never what would only say the same again.
+std::string way_out(const plan::Plan& plan, const RunCommand& command, const RecordedRun& original,
+                    const std::vector<VerifiedArtifact>& data) {
+  const std::string new_run =
+      fmt::format("`mlpipe run {}` makes a new run of what there is now", original.run.spec_file);
+  if (command.replay_task.empty()) {
+    return fmt::format("bring the data back; or replay a task that does not read it: mlpipe replay {} TASK; or {}",
+                       original.run.id, new_run);
+  }
+  // The whole run makes what its tasks put out, but what it imported it needs as well.
+  const auto is_imported = [&](const VerifiedArtifact& artifact) {
+    return std::ranges::any_of(original.tasks, [&](const TaskRow& task) {
+      const std::optional<plan::TaskId> id = plan.find(task.path);
+      if (!id || !plan.component(*id).is_importer()) return false;
+      return std::ranges::any_of(task.outputs.artifacts,
+                                 [&](const auto& output) { return output.second.uri == artifact.recorded.uri; });
+    });
+  };
+  if (std::ranges::any_of(data, is_imported)) return "bring it back; or " + new_run;
+  return fmt::format("bring it back; or replay the whole run, which makes it again: mlpipe replay {}", original.run.id);
+}
+
 }  // namespace
 
 Result<RunCommand> command_of_replay(const RecordedRun& original, const spec::PipelineSpec& spec,
@@ -182,12 +204,8 @@ Result<> check_data(const plan::Plan& plan, const RunCommand& command, const Rec
                                           objection_to(artifact))));
   }
   const bool readable = std::ranges::all_of(data, [](const auto& one) { return one.finding != Finding::unreadable; });
-  return fail_with_hint(
-      readable ? ErrorCode::conflict : ErrorCode::io, join(lines, "\n"),
-      command.replay_task.empty()
-          ? fmt::format("bring the data back, or replay a task that does not read it: mlpipe replay {} TASK",
-                        original.run.id)
-          : fmt::format("bring it back, or replay the whole run: mlpipe replay {}", original.run.id));
+  return fail_with_hint(readable ? ErrorCode::conflict : ErrorCode::io, join(lines, "\n"),
+                        way_out(plan, command, original, data));
 }
 
 }  // namespace mlpipe::app

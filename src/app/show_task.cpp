@@ -84,8 +84,11 @@ std::string when_text(std::chrono::milliseconds delay) {
 }
 
 std::string data_text(const engine::TaskData& data, const Console& console) {
-  TextTable parameters({{""}, {""}});
-  for (const auto& [name, value] : data.parameters) parameters.add({printable(name), parameter_line(value)});
+  TextTable parameters({{""}, {""}, {""}});
+  for (const auto& [name, value] : data.parameters) {
+    const char* origin = data.defaults.contains(name) ? "(default)" : "";
+    parameters.add({printable(name), parameter_line(value), Cell(origin, Style::faint)});
+  }
   std::string text = parameters.render(console.color, 2, console.columns);
   for (const auto& [name, artifact] : data.artifacts) {
     text += fmt::format("  {}  {}{}, {}\n", printable(name), printable(artifact.type),

@@ -32,6 +32,18 @@ bool is_asked_for(const spec::RetryOn& on, const AttemptResult& result) {
   }
 }
 
+// How an attempt ended, in the words of `retry: on`.
+std::string named_in_retry_on(const AttemptResult& result) {
+  switch (result.end) {
+    case AttemptEnd::user_exit: return fmt::format("its exit code {}", result.exit_code);
+    case AttemptEnd::signalled: return "`signal`";
+    case AttemptEnd::out_of_memory: return "`oom`";
+    case AttemptEnd::timed_out: return "`timeout`";
+    case AttemptEnd::output_missing: return "`missing_output`";
+    default: return "what happened";
+  }
+}
+
 }  // namespace
 
 void Run::Impl::start(TaskId id) {
@@ -42,7 +54,7 @@ void Run::Impl::start(TaskId id) {
   if (claim(id, inputs, change) == Claim::settled) return;
   if (reads_what_is_gone(id)) return give_back(id);
   ++at(id).attempt;
-  change.inputs = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(inputs);
+  change.inputs = as_recorded(id, inputs);
   const std::uint64_t memory = memory_of(id);
   change.memory = memory != 0 ? memory : spec_of(id).settings->resources.memory;
   set(id, TaskState::starting, change);
@@ -64,6 +76,11 @@ void Run::Impl::give_back(TaskId id) {
 Result<TaskData> Run::Impl::inputs_of(TaskId id) const {
   if (spec_of(id).arguments.empty()) return TaskData{};
   return resolve_inputs(values_of(self), id);
+}
+
+const TaskData* Run::Impl::as_recorded(TaskId id, TaskData inputs) {
+  inputs = with_defaults(std::move(inputs), plan.component(id).interface);
+  return is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(std::move(inputs));
 }
 
 std::uint64_t Run::Impl::memory_of(TaskId id) const {
@@ -88,26 +105,37 @@ void Run::Impl::has_ended(TaskId id, const AttemptResult& result) {
     return set(id, TaskState::cancelled,
                {.reason = add_reason(cancels > 0 ? cancel_reason : failure_text(result)), .result = &result});
   }
-  const std::uint32_t reason = add_reason(failure_text(result));
-  if (const auto delay = delay_before_retry(id, result)) {
-    set(id, TaskState::retry_wait, {.reason = reason, .result = &result, .retry_in = delay});
-    deadlines.set(id, now + *delay);
+  if (is_fault_of_the_world(result.end)) ++at(id).faults_of_the_world;
+  const Tries tries = tries_of(id, result);
+  const std::string in_the_way = in_the_way_of_retry(id, tries, result);
+  if (tries.failures <= tries.policy.limit && in_the_way.empty()) {
+    const auto delay = retry_delay(tries.policy, tries.failures, options.seed, {id, at(id).attempt});
+    set(id, TaskState::retry_wait, {.reason = add_reason(failure_text(result)), .result = &result, .retry_in = delay});
+    deadlines.set(id, now + delay);
     if (result.end == AttemptEnd::out_of_memory) raise_memory(id);
+  } else if (tries.failures <= tries.policy.limit) {
+    AttemptResult& unretried = turn.results.emplace_back(result);
+    unretried.message = fmt::format("{}; not retried: {}", failure_text(result), in_the_way);
+    set(id, TaskState::failed, {.reason = add_reason(unretried.message), .result = &unretried});
   } else {
-    set(id, TaskState::failed, {.reason = reason, .result = &result});
+    set(id, TaskState::failed, {.reason = add_reason(failure_text(result)), .result = &result});
   }
 }
 
-std::optional<std::chrono::milliseconds> Run::Impl::delay_before_retry(TaskId id, const AttemptResult& result) {
-  Task& task = at(id);
-  const bool world = is_fault_of_the_world(result.end);
-  if (world) ++task.faults_of_the_world;
-  const spec::RetryPolicy policy =
-      world ? infrastructure_backoff(options.infrastructure_retries) : spec_of(id).settings->retry;
-  const int failures = world ? task.faults_of_the_world : task.attempt - task.faults_of_the_world;
-  if (failures > policy.limit || !may_start(id)) return std::nullopt;
-  if (!world && policy.on && !is_asked_for(*policy.on, result)) return std::nullopt;
-  return retry_delay(policy, failures, options.seed, {id, task.attempt});
+Run::Impl::Tries Run::Impl::tries_of(TaskId id, const AttemptResult& result) const {
+  const Task& task = at(id);
+  if (is_fault_of_the_world(result.end)) {
+    return {.policy = infrastructure_backoff(options.infrastructure_retries), .failures = task.faults_of_the_world};
+  }
+  return {.policy = spec_of(id).settings->retry, .failures = task.attempt - task.faults_of_the_world};
+}
+
+std::string Run::Impl::in_the_way_of_retry(TaskId id, const Tries& tries, const AttemptResult& result) const {
+  const bool unasked = is_fault_of_the_world(result.end);
+  if (!unasked && tries.policy.on && !is_asked_for(*tries.policy.on, result)) {
+    return fmt::format("{} is not in `retry: on`", named_in_retry_on(result));
+  }
+  return may_start(id) ? "" : "the run is ending";
 }
 
 // The next attempt gets more, as much as the machine has. `id` holds nothing now.

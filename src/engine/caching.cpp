@@ -91,7 +91,7 @@ void Run::Impl::succeed_by(TaskId id, CacheAnswer answer, TaskData inputs) {
     answer.why.clear();
     gone.insert(id);
   }
-  change.inputs = is_empty(inputs) ? &k_no_data : &turn.inputs.emplace_back(std::move(inputs));
+  change.inputs = as_recorded(id, std::move(inputs));
   if (!is_empty(answer.outputs)) at(id).outputs = std::make_unique<const TaskData>(std::move(answer.outputs));
   answer.outputs = {};
   if (answer.from_run != reasons[last_source].text) last_source = add_reason(answer.from_run);

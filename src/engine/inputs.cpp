@@ -188,6 +188,15 @@ ValueSource values_of(const Run& run) {
 
 Result<TaskData> resolve_inputs(const ValueSource& values, TaskId task) { return Resolver(values, task).resolve(); }
 
+TaskData with_defaults(TaskData inputs, const spec::Interface& interface) {
+  for (const spec::ParameterSpec& parameter : interface.input_parameters) {
+    if (!parameter.default_value) continue;
+    const bool absent = inputs.parameters.try_emplace(parameter.name, *parameter.default_value).second;
+    if (absent) inputs.defaults.insert(parameter.name);
+  }
+  return inputs;
+}
+
 TaskData inputs_known_beforehand(const plan::Plan& plan, TaskId task) {
   const RunOptions no_run{};
   const ValueSource values{.plan = plan,

@@ -20,6 +20,9 @@ ValueSource values_of(const Run& run);
 // Error names the input.
 Result<TaskData> resolve_inputs(const ValueSource& values, TaskId task);
 
+// `inputs` as they are recorded: with the component's defaults for what the task did not give.
+TaskData with_defaults(TaskData inputs, const spec::Interface& interface);
+
 // Does the condition of `task` hold? An Error when it has no value or its value is no Boolean. `task` has a condition.
 Result<bool> condition_holds(const ValueSource& values, TaskId task);
 

@@ -88,9 +88,11 @@ class Loop final {
   void take_in(const Event& event, MonotonicTime now, WallTime wall) {
     if (const auto* progress = std::get_if<Progress>(&event)) return reporter_.progress(run_, *progress);
     run_.apply(event, now, wall);
-    if (std::holds_alternative<Interrupted>(event)) {
-      reporter_.notice(run_,
-                       ++interrupts_ == 1 ? "stopping what runs; interrupt again to kill it" : "killing what runs");
+    if (const auto* interrupted = std::get_if<Interrupted>(&event)) {
+      // Who pressed Ctrl-C knows it.
+      const std::string by = interrupted->canceller == 0 ? "" : fmt::format("cancelled by {}: ", run_.interrupted_by());
+      reporter_.notice(
+          run_, by + (++interrupts_ == 1 ? "stopping what runs; interrupt again to kill it" : "killing what runs"));
     }
   }
 
@@ -125,7 +127,9 @@ class Loop final {
 
   Result<> finish() {
     if (Result<> passed = failpoint_.pass("before_finish"); !passed) return passed;
-    if (Result<> done = record_.finish(run_.state(), clock_.wall()); !done) {
+    const WallTime at = clock_.wall();
+    run_.set_end(at);
+    if (Result<> done = record_.finish(run_.state(), at); !done) {
       return within("recording the end of the run", std::move(done).error());
     }
     return failpoint_.pass("after_finish");

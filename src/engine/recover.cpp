@@ -49,7 +49,7 @@ void Run::Impl::take_up_attempts() {
     }
     const std::uint64_t memory = memory_of(id);
     set(id, TaskState::starting,
-        {.inputs = is_empty(*inputs) ? &k_no_data : &turn.inputs.emplace_back(*inputs),
+        {.inputs = as_recorded(id, *inputs),
          .memory = memory != 0 ? memory : spec_of(id).settings->resources.memory,
          .taken_up = true});
     effects.emplace_back(Start{AttemptRequest{

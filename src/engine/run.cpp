@@ -62,6 +62,7 @@ void Run::Impl::Turn::clear() {
   if (transitions.capacity() > k_kept_transitions) transitions = {};
   inputs.clear();
   answers.clear();
+  results.clear();
 }
 
 // ---- What the loop calls ----------------------------------------------------------------------------------------
@@ -110,6 +111,8 @@ void Run::advance(MonotonicTime now, WallTime wall) {
                 impl_->count(TaskState::deferred) > 0);
 }
 
+void Run::set_end(WallTime at) { impl_->recorded_end = at; }
+
 void Run::cancel(std::string reason, MonotonicTime now, WallTime wall) {
   impl_->now = now;
   impl_->wall = wall;
@@ -117,7 +120,7 @@ void Run::cancel(std::string reason, MonotonicTime now, WallTime wall) {
   if (finished()) return;
   if (++impl_->cancels == 1) {
     impl_->cancel_reason = std::move(reason);
-    impl_->cancel_unstarted(impl_->cancel_reason);
+    impl_->cancel_unstarted(impl_->cancel_reason, impl_->cancel_reason);
   }
   for (TaskId id : impl_->active()) {
     if (impl_->cancels > 1) {
@@ -159,6 +162,13 @@ RunState Run::state() const {
 
 TaskState Run::state(TaskId id) const { return impl_->at(id).state; }
 int Run::attempt(TaskId id) const { return impl_->at(id).attempt; }
+int Run::lost_attempts(TaskId id) const { return impl_->at(id).faults_of_the_world; }
+
+std::optional<std::chrono::milliseconds> Run::duration() const {
+  if (!impl_->options.begun || !impl_->recorded_end) return std::nullopt;
+  return std::max(std::chrono::milliseconds(0),
+                  *impl_->recorded_end - *impl_->options.begun);  // a clock may be set back
+}
 const StateCounts& Run::counts() const { return impl_->counts; }
 std::vector<TaskId> Run::active() const { return impl_->active(); }
 

@@ -67,6 +67,7 @@ struct Run::Impl {
     std::vector<Transition> transitions;
     std::deque<TaskData> inputs;
     std::deque<CacheAnswer> answers;
+    std::deque<AttemptResult> results;  // those of which more is told than the runner knows
     void clear();
   };
 
@@ -104,7 +105,8 @@ struct Run::Impl {
   void release_dependants(TaskId id);
   void discard_unneeded(TaskId ended);
   bool is_done(TaskId id) const;  // succeeded, or skipped for good
-  void cancel_unstarted(std::string why);
+  // `retry`: what is said of tasks that wait for another attempt.
+  void cancel_unstarted(std::string why, std::string_view retry);
 
   // Attempts, from their start to their end. (attempts.cpp)
   void start(TaskId id);
@@ -122,11 +124,20 @@ struct Run::Impl {
   void succeed_by(TaskId id, CacheAnswer answer, TaskData inputs);
   void is_running(TaskId id, std::chrono::milliseconds already);
   void has_ended(TaskId id, const AttemptResult& result);
-  std::optional<std::chrono::milliseconds> delay_before_retry(TaskId id, const AttemptResult& result);
+  // Whose tries count for an attempt that failed, the task's or the world's, and how many of them failed.
+  struct Tries {
+    spec::RetryPolicy policy;
+    int failures = 0;
+  };
+  Tries tries_of(TaskId id, const AttemptResult& result) const;
+  // Why there is no other attempt although some are left; else "".
+  std::string in_the_way_of_retry(TaskId id, const Tries& tries, const AttemptResult& result) const;
   void raise_memory(TaskId id);
   void set_memory(TaskId id, std::uint64_t memory);
   std::uint64_t memory_of(TaskId id) const;  // 0: what its settings say
   Result<TaskData> inputs_of(TaskId id) const;
+  // What a transition tells of `inputs`; lasts as long as the turn.
+  const TaskData* as_recorded(TaskId id, TaskData inputs);
   void deadline_came(TaskId id);
   void ask_to_stop(TaskId id, StopReason why, StopMode mode);
   std::vector<TaskId> active() const;
@@ -159,6 +170,7 @@ struct Run::Impl {
   bool rest_cancelled = false;          // the rest was cancelled because of it
   int cancels = 0;
   std::string cancel_reason;
+  std::optional<WallTime> recorded_end;
   int interrupt_signal = 0;
   std::string interrupted_by;
 

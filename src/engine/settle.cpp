@@ -15,7 +15,9 @@ void Run::Impl::settle() {
     // Only now: what depends on the failed task is skipped, the rest is cancelled.
     if (rest_cancelled || !failing_fast()) return;
     rest_cancelled = true;
-    cancel_unstarted(fmt::format("not started because '{}' failed", plan.task(*first_failure).path()));
+    const std::string_view failed = plan.task(*first_failure).path();
+    cancel_unstarted(fmt::format("not started because '{}' failed", failed),
+                     fmt::format("not retried because '{}' failed", failed));
   }
 }
 
@@ -97,12 +99,17 @@ std::uint32_t Run::Impl::reason_for_dependants(TaskId id) {
   return own.for_dependants;
 }
 
-void Run::Impl::cancel_unstarted(std::string why) {
+void Run::Impl::cancel_unstarted(std::string why, std::string_view retry) {
   const std::uint32_t reason = add_reason(std::move(why));
   for (std::uint32_t task = 0; task < tasks.size(); ++task) {
     const TaskId id{task};
     const bool unstarted = !is_final(at(id).state) && !is_active(at(id).state);
-    if (unstarted && !may_start(id)) set(id, TaskState::cancelled, {.reason = reason});
+    if (!unstarted || may_start(id)) continue;
+    const bool retries = at(id).state == TaskState::retry_wait;
+    set(id, TaskState::cancelled,
+        {.reason = !retries ? reason
+                            : add_reason(fmt::format("{}; attempt {} had failed: {}", retry, at(id).attempt,
+                                                     reasons[at(id).reason].text))});
   }
 }
 

@@ -134,8 +134,7 @@ class Database final {
   void set_patience(std::chrono::milliseconds patience);
   // Was one of those that the file is damaged?
   bool found_damage() const { return found_damage_; }
-  void mark_damaged() const { found_damage_ = true; }   // by what is in it
-  void mark_foreign() const { found_damage_ = false; }  // it is not ours
+  void mark_damaged() const { found_damage_ = true; }  // by what is in it
 
  private:
   explicit Database(std::filesystem::path file) : file_(std::move(file)) {}

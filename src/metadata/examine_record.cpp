@@ -12,19 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view k_magic{"SQLite format 3\0", 16};
-constexpr std::size_t k_application_at = 68;  // in a database's header, most significant byte first
-constexpr std::string_view k_application{"mlp1", 4};
-
-// Was this the beginning of a record of ours before something happened to it? What is left of SQLite's mark, our own mark, or
-// nothing but zeros, as a disk leaves them.
-bool was_ours(std::string_view head) {
-  if (head.size() < k_magic.size()) return k_magic.starts_with(head);
-  const bool zeros = std::ranges::all_of(head, [](char c) { return c == 0; });
-  const bool marked = head.substr(std::min(k_application_at, head.size())).starts_with(k_application);
-  std::size_t same = 0;
-  for (std::size_t at = 0; at < k_magic.size(); ++at) same += head[at] == k_magic[at] ? 1 : 0;
-  return zeros || marked || same > k_magic.size() / 2;
-}
 
 // SQLite takes what is missing of the last page for zeros. While there is a log the rest may be there.
 Result<bool> ends_amid_a_page(Database& database) {
@@ -36,20 +23,18 @@ Result<bool> ends_amid_a_page(Database& database) {
   return !error && *page > 0 && bytes % static_cast<std::uintmax_t>(*page) != 0;
 }
 
-// The Error of a file that SQLite takes for no database, or for a damaged one: `error`, unless its beginning says more.
+// The Error of a file that SQLite takes for no database, or for a damaged one: `error`, unless its beginning says more. Whatever
+// has the name of the record, in a folder of ours, and is no database any more, is the record damaged. Mending never removes it.
 Failure judge(const Database& database, Error error) {
   std::ifstream stream(database.file(), std::ios::binary);
-  std::array<char, 100> bytes{};
+  std::array<char, k_magic.size()> bytes{};
   stream.read(bytes.data(), bytes.size());
   const std::string_view head(bytes.data(), static_cast<std::size_t>(stream.gcount()));
-  const std::string file = database.file().string();
-  if (head.empty() || head.starts_with(k_magic)) return Failure(std::move(error));
-  if (was_ours(head))
-    return fail_with_hint(ErrorCode::io, fmt::format("record {}: damaged: its beginning is lost", file), k_mend_hint);
-  database.mark_foreign();
-  return fail_with_hint(ErrorCode::io, fmt::format("record {}: it is no SQLite database", file),
-                        "nothing in it was changed; choose another root with --root, or move the file away and let "
-                        "`mlpipe doctor --rebuild` make the record anew from the folders of the runs");
+  if (head.empty() || head == k_magic) return Failure(std::move(error));
+  return fail_with_hint(ErrorCode::io,
+                        fmt::format("record {}: damaged: its beginning is lost, it is no SQLite database any more",
+                                    database.file().string()),
+                        k_mend_hint);
 }
 
 RecordCondition damaged_because(const fs::path& file, std::string_view why) {

@@ -21,11 +21,13 @@ Result<> read_data(Database& database, const Key& key, Making& making) {
     return direction == "output" ? making.outputs : making.inputs;
   };
   Result<> read = each_row(
-      database, "SELECT direction, name, value FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3",
+      database,
+      "SELECT direction, name, value, is_default FROM parameters WHERE run = ?1 AND task = ?2 AND attempt = ?3",
       [&](const Statement& row) -> Result<> {
         std::string name(row.text(1));
         Result<Value> value = json_of(database, row.text(2), "parameter " + name);
         if (!value) return Failure(std::move(value).error());
+        if (row.integer(3) != 0) data_of(row.text(0)).defaults.insert(name);
         data_of(row.text(0)).parameters.emplace(std::move(name), std::move(*value));
         return {};
       },

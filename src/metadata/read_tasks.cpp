@@ -84,7 +84,7 @@ class Tasks final {
 
   Result<> read_parameters() {
     return each_row(
-        database_, "SELECT task, attempt, direction, name, value FROM parameters WHERE run = ?1",
+        database_, "SELECT task, attempt, direction, name, value, is_default FROM parameters WHERE run = ?1",
         [&](const Statement& statement) -> Result<> {
           const Result<engine::TaskData*> data = data_of(statement);
           if (!data) return Failure(data.error());
@@ -92,6 +92,7 @@ class Tasks final {
           std::string name(statement.text(3));
           Result<Value> value = json_of(database_, statement.text(4), "parameter " + name);
           if (!value) return Failure(std::move(value).error());
+          if (statement.integer(5) != 0) (*data)->defaults.insert(name);
           (*data)->parameters.insert_or_assign(std::move(name), std::move(*value));
           return {};
         },

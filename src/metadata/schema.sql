@@ -1,4 +1,4 @@
--- The record of one pipeline root, version 2. Times are milliseconds since 1970 (UTC); states are the words of
+-- The record of one pipeline root, version 3. Times are milliseconds since 1970 (UTC); states are the words of
 -- engine/state.hpp and engine/values.hpp; parameter values and metadata are JSON.
 --
 -- Everything of a run is clustered by the run's number, so that reading one run is one range of each table. `run` grows:
@@ -115,6 +115,7 @@ CREATE TABLE parameters (
   direction TEXT    NOT NULL CHECK (direction IN ('input', 'output')),
   name      TEXT    NOT NULL,
   value     TEXT    NOT NULL,
+  is_default INTEGER NOT NULL DEFAULT 0,        -- 1: the task did not give this input; it is the component's default
   PRIMARY KEY (run, task, attempt, direction, name),
   FOREIGN KEY (run, task, attempt) REFERENCES attempts ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;

@@ -15,7 +15,7 @@ Result<DataWriter> DataWriter::prepare(Database& database) {
     const char* sql;
   };
   static constexpr Entry k_entries[] = {
-      {&DataWriter::insert_parameter_, "INSERT INTO parameters VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+      {&DataWriter::insert_parameter_, "INSERT INTO parameters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       {&DataWriter::insert_artifact_,
        "INSERT INTO artifacts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
       {&DataWriter::insert_metric_, "INSERT INTO metrics VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
@@ -40,7 +40,8 @@ Result<> DataWriter::write_outputs(const AttemptKey& key, const engine::TaskData
 
 Result<> DataWriter::write(const AttemptKey& key, const engine::TaskData& data, std::string_view direction) {
   for (const auto& [name, value] : data.parameters) {
-    Result<> added = insert_parameter_.run(key.run, key.task, key.attempt, direction, name, to_json(value));
+    Result<> added = insert_parameter_.run(key.run, key.task, key.attempt, direction, name, to_json(value),
+                                           data.defaults.contains(name));
     if (!added) return added;
   }
   for (const auto& [name, artifact] : data.artifacts) {

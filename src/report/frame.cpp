@@ -89,7 +89,7 @@ std::optional<Line> scroll_line(const Story& story, const Transition& transition
   const TaskId id = transition.task;
   const TaskInfo task = story.task(id);
   const std::string name = printable(task.name);
-  const std::string attempt = attempt_text(transition.attempt, task.attempts);
+  const std::string attempt = attempt_text(transition.attempt, story.attempts_allowed(id));
   const std::string took = story.ever_started(id) ? duration_text(story.attempt_duration(id)) : std::string();
   const std::string what =
       transition.result != nullptr ? what_happened(*transition.result) : printable(transition.reason);

@@ -93,7 +93,7 @@ class JunitScribe final : public Scribe {
 
   std::string details(const Story& story, TaskId id, const Ending& ending) const {
     std::string text = what_happened(ending.result);
-    const std::string attempt = attempt_text(ending.attempt, story.task(id).attempts);
+    const std::string attempt = attempt_text(ending.attempt, story.attempts_allowed(id));
     if (!attempt.empty()) text += fmt::format(" ({})", attempt);
     text += '\n';
     if (!ending.result.hint.empty()) text += fmt::format("hint: {}\n", ending.result.hint);

@@ -65,8 +65,7 @@ class PlainScribe final : public Scribe {
  private:
   std::string text_of(const Story& story, const Transition& transition) {
     const TaskId id = transition.task;
-    const TaskInfo task = story.task(id);
-    const std::string attempt = attempt_text(transition.attempt, task.attempts);
+    const std::string attempt = attempt_text(transition.attempt, story.attempts_allowed(id));
     const std::string in_brackets = attempt.empty() || transition.attempt == 1 ? "" : fmt::format(" ({})", attempt);
     switch (transition.to) {
       case TaskState::running:

@@ -24,7 +24,8 @@ RunFacts facts_of(const engine::Run& run) {
                 if (task.where.file < plan.spec().sources.size()) info.file = plan.spec().sources[task.where.file].name;
                 return info;
               },
-          .state = [&run](TaskId id) { return run.state(id); }};
+          .state = [&run](TaskId id) { return run.state(id); },
+          .lost = [&run](TaskId id) { return run.lost_attempts(id); }};
 }
 
 class ScribeReporter final : public engine::Reporter {
@@ -52,7 +53,7 @@ class ScribeReporter final : public engine::Reporter {
   void refresh(const engine::Run&, MonotonicTime now) override { scribe_->refresh(story_, now); }
   void run_finished(const engine::Run& run) override {
     finished_ = true;
-    story_.finish(run.state(), run.interrupt_signal(), run.interrupted_by());
+    story_.finish(run.state(), run.interrupt_signal(), run.interrupted_by(), run.duration());
     scribe_->finished(story_);
   }
 

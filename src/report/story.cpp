@@ -25,9 +25,11 @@ void Story::start(RunFacts facts) {
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
     tasks_[i].state = facts_.state(static_cast<TaskId>(i));
     ++counts_[static_cast<std::size_t>(tasks_[i].state)];
+    if (facts_.lost) tasks_[i].lost = facts_.lost(static_cast<TaskId>(i));
   }
   already_done_ = finished_tasks();
-  facts_.state = nullptr;  // it may borrow what does not outlive the run
+  facts_.lost = nullptr;
+  facts_.state = nullptr;  // they may borrow what does not outlive the run
 }
 
 void Story::apply(const engine::Transition& transition) {
@@ -49,6 +51,7 @@ void Story::apply(const engine::Transition& transition) {
   if (transition.cached()) ++cached_;
   task.state = transition.to;
   task.attempt = std::max(task.attempt, transition.attempt);
+  if (transition.result != nullptr && engine::is_fault_of_the_world(transition.result->end)) ++task.lost;
   if (was_active && !engine::is_active(transition.to)) task.ended = now;
   keep_lists(id, transition);
   if (transition.to == TaskState::failed) failures_.push_back(id);
@@ -83,11 +86,17 @@ void Story::keep_lists(TaskId id, const engine::Transition& transition) {
   }
 }
 
-void Story::finish(engine::RunState state, int interrupt_signal, std::string interrupted_by) {
+void Story::finish(engine::RunState state, int interrupt_signal, std::string interrupted_by,
+                   std::optional<milliseconds> duration) {
   run_state_ = state;
   interrupt_signal_ = interrupt_signal;
   interrupted_by_ = std::move(interrupted_by);
-  end_ = clock_.now();
+  end_ = duration ? start_ + *duration : clock_.now();
+}
+
+int Story::attempts_allowed(TaskId id) const {
+  const int by_policy = facts_.task(id).attempts;
+  return by_policy > 1 ? by_policy + tasks_[plan::index(id)].lost : by_policy;
 }
 
 std::size_t Story::finished_tasks() const {

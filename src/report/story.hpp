@@ -38,6 +38,7 @@ struct RunFacts {
   std::size_t tasks = 0;
   std::function<TaskInfo(TaskId)> task;
   std::function<TaskState(TaskId)> state;  // at the start: a resumed run has ended tasks, a selection leaves some out
+  std::function<int(TaskId)> lost = {};    // attempts lost to the engine before the start
 };
 
 // How the last attempt of a task that failed, or ended otherwise than well, went.
@@ -49,20 +50,24 @@ struct Ending {
 };
 
 // What has happened in a run so far, as the reports tell it. Durations come from the monotonic clock, so that a clock that
-// is set does not bend them.
+// is set does not bend them; that of a run that has ended is the record's, as in the listings.
 class Story final {
  public:
   explicit Story(const Clock& clock) : clock_(clock) {}
 
   void start(RunFacts facts);
   void apply(const engine::Transition& transition);
-  void finish(engine::RunState state, int interrupt_signal, std::string interrupted_by);
+  // `duration` is what the record says of the run; absent: as long as it was looked on.
+  void finish(engine::RunState state, int interrupt_signal, std::string interrupted_by,
+              std::optional<milliseconds> duration = {});
 
   const RunFacts& facts() const { return facts_; }
   bool started() const { return started_; }
   TaskInfo task(TaskId id) const { return facts_.task(id); }
   TaskState state(TaskId id) const { return tasks_[plan::index(id)].state; }
   int attempt(TaskId id) const { return tasks_[plan::index(id)].attempt; }
+  // How many attempts there may be as it looks now: those lost to the engine are made again. 1: it is not retried.
+  int attempts_allowed(TaskId id) const;
   std::size_t size() const { return tasks_.size(); }
   std::size_t count(TaskState state) const { return counts_[static_cast<std::size_t>(state)]; }
   std::size_t finished_tasks() const;
@@ -97,6 +102,7 @@ class Story final {
   struct TaskNow {
     TaskState state = TaskState::waiting;
     int attempt = 0;
+    int lost = 0;
     bool was_started = false;  // while it was looked on
     MonotonicTime first_started{};
     MonotonicTime attempt_started{};

@@ -146,7 +146,7 @@ class TerminalScribe final : public Scribe {
                    .time = elapsed_text(story.attempt_duration(id)),
                    .note = {},
                    .detail = {}};
-      if (attempt > 1) row.note = attempt_text(attempt, task.attempts);
+      if (attempt > 1) row.note = attempt_text(attempt, story.attempts_allowed(id));
       if (story.state(id) == TaskState::stopping) row.note = "stopping";
       if (options_.log_path) row.detail = last_lines_.of({id, attempt}, options_.log_path({id, attempt}));
       if (row.detail.empty() && story.state(id) == TaskState::starting) row.detail = "starting";

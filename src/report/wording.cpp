@@ -157,7 +157,7 @@ std::vector<FailureStory> failure_stories(const Story& story, const ReportOption
     FailureStory failure{.name = printable(task.name),
                          .what = what_happened(ending->result),
                          .took = {},
-                         .attempt = attempt_text(ending->attempt, task.attempts),
+                         .attempt = attempt_text(ending->attempt, story.attempts_allowed(id)),
                          .hint = printable(ending->result.hint),
                          .place = place_text(task),
                          .log = {},

@@ -231,7 +231,9 @@ AttemptResult ContainerAttempt::finish(const AttemptFiles& files, AttemptResult 
     result.end = AttemptEnd::output_missing;
     result.message = "it ended well, but " + outputs->missing.front();
     for (std::size_t i = 1; i < outputs->missing.size(); ++i) result.message += "; " + outputs->missing[i];
-    result.hint = "a task has failed when an output it declares is missing, or is not what it says";
+    result.hint = !outputs->hint.empty()
+                      ? outputs->hint
+                      : "a task has failed when an output it declares is missing, or is not what it says";
     return result;
   }
   if (const std::string output = output_with_secret(outputs->data); !output.empty()) {

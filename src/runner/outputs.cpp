@@ -14,6 +14,9 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t k_max_parameter_bytes = 4U << 20U;
 constexpr std::uint64_t k_max_document_bytes = 64U << 20U;
+constexpr const char* k_metrics_hint =
+    "a Metrics output is one JSON object of numbers, {\"rmse\": 12.5} for example; NaN and Infinity are no JSON. "
+    "Declare another type (Artifact, say) for anything else";
 
 // KFP's ExecutorOutput, when the component wrote one; an empty struct when it did not.
 Result<Value> read_executor_output(const AttemptFiles& files) {
@@ -60,7 +63,7 @@ Result<Value> read_metrics(const fs::path& work, const fs::path& file) {
   if (!text) return Failure(text.error());
   if (trim(*text).empty()) return Value(Value::Struct{});
   Result<Value> document = parse_json(*text, file.filename().string());
-  if (!document) return document;
+  if (!document) return within("its file is no valid JSON", std::move(document).error());
   if (!document->is_struct()) return fail(ErrorCode::invalid_input, "a Metrics file must be a JSON object of numbers");
   for (const auto& [key, value] : document->as_struct()) {
     if (!value.is_number()) {
@@ -145,6 +148,7 @@ Result<CollectedOutputs> collect_outputs(const spec::Interface& interface, const
       Result<Value> metrics = read_metrics(place, fs::path(output.name) / output.file_name);
       if (!metrics) {
         collected.missing.push_back(fmt::format("output \"{}\": {}", output.name, metrics.error().message));
+        collected.hint = k_metrics_hint;
         continue;
       }
       for (auto& [key, value] : metrics->as_struct()) metadata.as_struct().insert_or_assign(key, value);

@@ -14,6 +14,7 @@ namespace mlpipe::runner {
 struct CollectedOutputs {
   engine::TaskData data;
   std::vector<std::string> missing;  // one sentence for each declared output that is absent or unusable
+  std::string hint;                  // what to do about them, where more can be said than that they are needed
 };
 
 // Verifies and digests every declared output of an ended attempt, below files.work; nothing is moved yet. `digests`, or

@@ -1,5 +1,6 @@
 #include "mlpipe/runner/result_cache.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "mlpipe/base/text.hpp"
@@ -66,7 +67,7 @@ class TreeCache final : public RunCache {
     if (!lock) return answer;  // no locks there: both make it, and either result is good
     if (auto* holder = std::get_if<sys::LockHolder>(&*lock)) {
       answer.kind = Kind::busy;
-      answer.why = fmt::format("{} makes the same result", sys::to_string(*holder));
+      answer.why = fmt::format("{} makes the same result", maker_of(file, *holder));
       if (!watch_) watch_ = std::make_unique<LockWatch>([this](TaskId free) { post_(engine::ResultSettled{free}); });
       watch_->add(file, task);
       return answer;
@@ -110,6 +111,37 @@ class TreeCache final : public RunCache {
 
   fs::path lock_file(const std::string& fingerprint) const {
     return artifact::Root(run_.root).state() / "locks" / "results" / (fingerprint + ".lock");
+  }
+
+  // Who has the lock of a result, as people know it: a task of this run, or another run.
+  std::string maker_of(const fs::path& file, const sys::LockHolder& holder) {
+    const auto own = std::ranges::find_if(held_, [&](const auto& held) { return held.second.file == file; });
+    if (own != held_.end()) return fmt::format("task '{}'", plan_.task(own->first).path());
+    const std::string run = run_of(holder);
+    return run.empty() ? sys::to_string(holder) : fmt::format("run {} ({})", run, sys::to_string(holder));
+  }
+
+  // The run that the holder runs; empty: not known.
+  std::string run_of(const sys::LockHolder& holder) {
+    if (holder.pid == 0) return {};
+    const auto key = std::pair(holder.host + holder.boot_id, holder.pid);
+    if (const auto known = other_runs_.find(key);
+        known != other_runs_.end() && sys::is_locked(artifact::Root(run_.root).run_lock(known->second))) {
+      return known->second;
+    }
+    std::error_code error;
+    for (const fs::directory_entry& entry :
+         fs::directory_iterator(artifact::Root(run_.root).state() / "locks", error)) {
+      const fs::path& path = entry.path();
+      if (path.extension() != ".lock" || path.stem() == run_.run_id || !sys::is_locked(path)) continue;
+      const auto lock = sys::try_lock(path);
+      const auto* other = lock ? std::get_if<sys::LockHolder>(&*lock) : nullptr;
+      if (other == nullptr || other->pid != holder.pid || other->host != holder.host ||
+          other->boot_id != holder.boot_id)
+        continue;
+      return other_runs_[key] = path.stem().string();
+    }
+    return {};
   }
 
   CacheAnswer search(TaskId task, const TaskData& inputs, Search how) {
@@ -245,8 +277,9 @@ class TreeCache final : public RunCache {
   plan::FingerprintMaker fingerprints_;
   std::function<void(engine::Event)> post_;
   std::map<TaskId, Held> held_;
-  std::map<std::string, TaskId> foreseen_;  // by fingerprint: who makes it
-  std::unique_ptr<LockWatch> watch_;        // last: its thread uses post_
+  std::map<std::pair<std::string, int>, std::string> other_runs_;  // by machine and process
+  std::map<std::string, TaskId> foreseen_;                         // by fingerprint: who makes it
+  std::unique_ptr<LockWatch> watch_;                               // last: its thread uses post_
 };
 
 }  // namespace

@@ -25,9 +25,10 @@ struct RunOptions {
   std::string run_id;
   Limits limits;
   FailurePolicy on_failure = FailurePolicy::fail_fast;
-  int infrastructure_retries = 3;  // attempts lost to the world that do not count against a task's own retries
-  std::uint64_t seed = 0;          // of the back-off jitter
-  std::string run_root;            // ${{ run.root }}
+  int infrastructure_retries = 3;      // attempts lost to the world that do not count against a task's own retries
+  std::uint64_t seed = 0;              // of the back-off jitter
+  std::string run_root;                // ${{ run.root }}
+  std::optional<WallTime> begun = {};  // as the record has it
 };
 
 // What the record knows of a task when its run is taken up again.
@@ -87,6 +88,8 @@ class Run final {
   std::vector<Effect> take_effects();
   bool finished() const;
   std::optional<MonotonicTime> next_deadline() const;
+  // The end as the record has it; once finished().
+  void set_end(WallTime at);
 
   // ---- What reporters and callers read ----
   const plan::Plan& plan() const;
@@ -95,7 +98,10 @@ class Run final {
   // failed.
   RunState state() const;
   TaskState state(TaskId id) const;
-  int attempt(TaskId id) const;  // of the latest attempt, 0 before the first
+  int attempt(TaskId id) const;        // of the latest attempt, 0 before the first
+  int lost_attempts(TaskId id) const;  // those that did not use up the task's own retries
+  // From its beginning to its end, as the record has both; absent before the end.
+  std::optional<std::chrono::milliseconds> duration() const;
   const StateCounts& counts() const;
   // Tasks with an attempt under way, in the order they started.
   std::vector<TaskId> active() const;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,8 @@ struct Artifact {
 struct TaskData {
   std::map<std::string, Value, std::less<>> parameters;
   std::map<std::string, Artifact, std::less<>> artifacts;
+  // Those of `parameters` that the task did not give: the component's defaults. Of inputs on record only.
+  std::set<std::string, std::less<>> defaults;
   bool operator==(const TaskData&) const = default;
 };
 

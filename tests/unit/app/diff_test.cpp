@@ -81,6 +81,22 @@ TEST_F(Diff, ARunDoesNotDifferFromItself) {
   EXPECT_TRUE(parse_json(out, "out")->bool_or("same", false));
 }
 
+TEST_F(Diff, TellsInputsThatWereLeftToTheirDefaults) {
+  for (const auto& [id, rate, is_default] : {std::tuple("old", 0.5, true), std::tuple("new", 0.25, false)}) {
+    test::RunWriter run(record(), id, {"train"});
+    engine::TaskData inputs;
+    inputs.parameters = {{"rate", Value(rate)}, {"place", Value(id)}};
+    if (is_default) inputs.defaults = {"rate"};
+    run.start("train", 1, inputs);
+    run.finish(engine::RunState::cancelled);
+  }
+  ASSERT_EQ(diff_it("old", "new"), ExitCode::succeeded);
+  EXPECT_THAT(out, HasSubstr("inputs left to their defaults\n  train.rate  0.5  0.25"));
+  EXPECT_THAT(out, Not(HasSubstr("train.place")));
+  ASSERT_EQ(diff_it("old", "new", true), ExitCode::succeeded);
+  EXPECT_EQ(parse_json(out, "out")->find("inputs")->find("train.rate")->find("a")->as_double(), 0.5);
+}
+
 TEST_F(Diff, AnUnknownRunIsWrongUsage) {
   write_full_run(record());
   EXPECT_EQ(diff_it("latest", "prices-20260202-024000-ab13"), ExitCode::usage);

@@ -216,6 +216,21 @@ TEST_F(Gc, WhatOtherRunsHoldByALinkIsNotCountedAndNotHarmed) {
   EXPECT_LT(run.integer_or("frees", -1), 100'000);
 }
 
+TEST_F(Gc, WhatEachRunFreesAddsUpToTheTotal) {
+  add_run("r1", 0);
+  add_run("r2", 1000);
+  fs::remove(root.run("r2") / "train/model/data");
+  fs::create_hard_link(root.run("r1") / "train/model/data", root.run("r2") / "train/model/data");
+  GcCommand command;
+  command.keep = 1;
+  EXPECT_EQ(clean(command), ExitCode::succeeded);
+  EXPECT_THAT(out, testing::ContainsRegex("SIZE +FREES\n"));
+  const std::string row = out.substr(out.find("\nr1 "), out.find('\n', out.find("\nr1 ") + 1) - out.find("\nr1 "));
+  const std::string freed = row.substr(row.rfind("  ") + 2);
+  EXPECT_THAT(out, HasSubstr("1 run(s), 0 leftover(s), " + freed + "\n"));
+  EXPECT_THAT(row, Not(testing::ContainsRegex(" " + freed + " +" + freed)));
+}
+
 TEST_F(Gc, TheLatestLinkFollows) {
   add_run("r1", 0);
   add_run("r2", 1000, engine::RunState::failed);
@@ -311,7 +326,10 @@ TEST_F(Gc, WrongWordsAreRefused) {
   GcCommand command = really();
   command.older_than = "soon";
   EXPECT_EQ(clean(command), ExitCode::usage);
-  EXPECT_THAT(err, HasSubstr("--older-than"));
+  EXPECT_THAT(err, HasSubstr("--older-than \"soon\": that is neither an age nor a date"));
+  command.older_than = "2999-01-01";
+  EXPECT_EQ(clean(command), ExitCode::usage);
+  EXPECT_THAT(err, HasSubstr("--older-than \"2999-01-01\": that is still to come"));
   command = {.max_size = "much"};
   EXPECT_EQ(clean(command), ExitCode::usage);
   command = {.status = {"faild"}};

@@ -138,7 +138,7 @@ TEST_F(ListRuns, ANamedRootThatIsNotThereIsAnError) {
 TEST_F(ListRuns, ADamagedRecordIsTheEnvironmentsFault) {
   folder.write(".mlpipe/metadata.db", "this is no database, it is text");
   EXPECT_EQ(list(), ExitCode::environment);
-  EXPECT_THAT(err, HasSubstr("no SQLite database"));
+  EXPECT_THAT(err, HasSubstr("damaged: its beginning is lost, it is no SQLite database any more"));
 }
 
 }  // namespace

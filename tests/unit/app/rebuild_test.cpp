@@ -6,6 +6,7 @@
 #include "app/recorded_run.hpp"
 #include "app/show.hpp"
 #include "listing_fixture.hpp"
+#include "metadata/database.hpp"
 #include "mlpipe/metadata/lineage.hpp"
 #include "mlpipe/sys/lock.hpp"
 
@@ -238,7 +239,7 @@ TEST_F(Rebuild, LeavesOutWhatItCannotReadAndSaysSo) {
                   [{"task": "a", "state": "failed", "attempts": [{"attempt": 1}, {"attempt": 1}]}]})");
   DoctorCommand command;
   command.root = root.path().string();
-  EXPECT_EQ(doctor_rebuild(command, console()), ExitCode::succeeded) << err;
+  EXPECT_EQ(doctor_rebuild(command, console()), ExitCode::environment) << err;
   expect_golden("doctor_rebuild.txt", out, root);
   EXPECT_EQ(open_record_of(root.path()).value()->runs(0)->size(), 1u);
 }
@@ -306,16 +307,30 @@ TEST_F(Rebuild, ADamagedRecordIsLeftToTheRunThatUsesIt) {
   EXPECT_EQ(test::slurp(root.database()), half);
 }
 
-TEST_F(Rebuild, AnotherProgramsFileIsNeverTouched) {
-  folder.write(".mlpipe/metadata.db", "name,price\nhouse,1\nthis is a table that somebody put here\n");
+TEST_F(Rebuild, AFileThatIsNoDatabaseIsMovedAsideAndNeverRemoved) {
+  const std::string text = "name,price\nhouse,1\nthis is a table that somebody put here\n";
+  folder.write(".mlpipe/metadata.db", text);
+  ASSERT_TRUE(mend_record(root, console()));
+  EXPECT_THAT(err, HasSubstr("it is no SQLite database any more"));
+  EXPECT_THAT(err, HasSubstr("moved aside to"));
+  EXPECT_EQ(test::slurp(root.database().string() + ".damaged-20260202-034000"), text);
+  EXPECT_TRUE(open_record_of(root.path()));
+}
+
+TEST_F(Rebuild, AnotherProgramsDatabaseIsNeverTouched) {
   folder.write("runs/one/run.json", "{}");
+  std::filesystem::create_directories(root.state());
+  ASSERT_TRUE(metadata::Database::open(root.database(), metadata::OpenMode::create)
+                  .value()
+                  ->execute("CREATE TABLE photos (id INTEGER)"));
+  const std::string before = test::slurp(root.database());
   const Result<> mended = mend_record(root, console());
   ASSERT_FALSE(mended);
   EXPECT_THAT(mended.error().hint, HasSubstr("nothing in it was changed"));
   DoctorCommand command;
   command.root = root.path().string();
   EXPECT_EQ(doctor_rebuild(command, console()), ExitCode::environment);
-  EXPECT_THAT(test::slurp(root.database()), testing::StartsWith("name,price"));
+  EXPECT_EQ(test::slurp(root.database()), before);
 }
 
 }  // namespace

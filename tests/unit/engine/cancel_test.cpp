@@ -87,6 +87,14 @@ TEST_F(Cancel, TheFirstSignalStopsWithGraceAndStartsNothingMore) {
   EXPECT_THAT(reporter.notices, ElementsAre("stopping what runs; interrupt again to kill it"));
 }
 
+TEST_F(Cancel, WhoCancelsFromElsewhereIsNamedAtOnce) {
+  three_tasks();
+  runner.at(5s, Interrupted{k_sigterm, 4711});
+  EXPECT_EQ(go(), RunState::cancelled);
+  EXPECT_THAT(reporter.notices, ElementsAre("cancelled by `mlpipe cancel` (process 4711): stopping what runs; "
+                                            "interrupt again to kill it"));
+}
+
 TEST_F(Cancel, TheSecondSignalKills) {
   three_tasks();
   Script slow = lasting(1h);

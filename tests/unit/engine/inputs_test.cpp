@@ -100,13 +100,24 @@ TEST_F(Inputs, AnOutputArtifactIsGivenWhole) {
   take().argument("file", spec::TaskOutput{"make", "data"});
   EXPECT_EQ(go(), RunState::succeeded);
   EXPECT_EQ(given().artifacts["file"], run->outputs(id("make"))->artifacts.at("data"));
-  EXPECT_EQ(record.inputs[id("take")], given());
+  EXPECT_EQ(record.inputs[id("take")].artifacts, given().artifacts);
 }
 
-TEST_F(Inputs, ComponentDefaultsAreNotFilledIn) {
-  take();
+TEST_F(Inputs, ComponentDefaultsAreNotFilledInButRecorded) {
+  take().argument("number", Value(2));
   EXPECT_EQ(go(), RunState::succeeded);
-  EXPECT_EQ(given(), TaskData{});
+  EXPECT_FALSE(given().parameters.contains("defaulted"));
+  const TaskData& recorded = record.inputs[id("take")];
+  EXPECT_EQ(recorded.parameters.at("defaulted"), Value(9));
+  EXPECT_EQ(recorded.parameters.at("number"), Value(2.0));
+  EXPECT_THAT(recorded.defaults, testing::ElementsAre("defaulted"));
+}
+
+TEST_F(Inputs, AnInputThatIsGivenIsNotRecordedAsADefault) {
+  take().argument("defaulted", Value(9));
+  EXPECT_EQ(go(), RunState::succeeded);
+  EXPECT_EQ(record.inputs[id("take")].parameters.at("defaulted"), Value(9));
+  EXPECT_TRUE(record.inputs[id("take")].defaults.empty());
 }
 
 TEST_F(Inputs, ATemplateMayNameParameters) {

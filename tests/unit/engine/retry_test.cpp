@@ -81,6 +81,41 @@ TEST_F(Retry, ATimeOutIsRetriedLikeAnyFailure) {
   EXPECT_EQ((record.ends[{id("a"), 1}]), AttemptEnd::timed_out);
 }
 
+TEST_F(Retry, SaysThatThisFailureIsNotToBeRetried) {
+  pipeline.task("a").retry({.limit = 2, .on = spec::RetryOn{.causes = {spec::RetryCause::oom}, .exit_codes = {75}}});
+  pipeline.task("b").retry({.limit = 2, .on = spec::RetryOn{.causes = {spec::RetryCause::exit}, .exit_codes = {}}});
+  script("a", {fails(AttemptEnd::user_exit, "exit code 3")});
+  script("b", {fails(AttemptEnd::timed_out, "it took too long")});
+  options.on_failure = FailurePolicy::keep_going;
+  EXPECT_EQ(go(), RunState::failed);
+  EXPECT_THAT(reason("a"),
+              testing::MatchesRegex("exit code 3; not retried: its exit code [0-9] is not in `retry: on`"));
+  EXPECT_EQ(reason("b"), "it took too long; not retried: `timeout` is not in `retry: on`");
+}
+
+TEST_F(Retry, SaysThatTheRunIsEnding) {
+  pipeline.task("bad");
+  pipeline.task("slow").retry({.limit = 2});
+  pipeline.task("waits").retry({.limit = 2, .backoff = 1h});
+  Script later = fails();
+  later.lasts = 3s;
+  script("bad", {later});
+  later.lasts = 5s;
+  script("slow", {later});
+  script("waits", {fails()});
+  EXPECT_EQ(go(), RunState::failed);
+  EXPECT_EQ(reason("bad"), "exit code 1");
+  EXPECT_EQ(reason("slow"), "exit code 1; not retried: the run is ending");
+  EXPECT_EQ(reason("waits"), "not retried because 'bad' failed; attempt 1 had failed: exit code 1");
+}
+
+TEST_F(Retry, SaysNothingOfRetriesThatAreUsedUp) {
+  pipeline.task("a").retry({.limit = 1, .on = spec::RetryOn{.causes = {spec::RetryCause::exit}, .exit_codes = {}}});
+  script("a", {fails()});
+  EXPECT_EQ(go(), RunState::failed);
+  EXPECT_EQ(reason("a"), "exit code 1");
+}
+
 TEST_F(Retry, AFailureWithoutMessageIsNamedByItsKind) {
   pipeline.task("a");
   script("a", {fails(AttemptEnd::output_missing, "")});

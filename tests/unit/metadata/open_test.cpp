@@ -5,6 +5,7 @@
 
 #include "fixture.hpp"
 #include "metadata/schema.hpp"
+#include "mlpipe/metadata/rebuild.hpp"
 
 namespace mlpipe::metadata {
 namespace {
@@ -126,9 +127,10 @@ TEST_F(OpenRecord, AFileInPlaceOfItsFolderIsSaid) {
   EXPECT_THAT(open_error().message, HasSubstr("state"));
 }
 
-TEST_F(OpenRecord, AnotherFileIsLeftAlone) {
+TEST_F(OpenRecord, AFileThatIsNoDatabaseIsDamagedAndNotChanged) {
   folder.write("metadata.db", "name,price\nhouse,1\n");
-  EXPECT_THAT(open_error().message, AllOf(HasSubstr(file.string()), HasSubstr("no SQLite database")));
+  EXPECT_THAT(open_error().message, AllOf(HasSubstr(file.string()), HasSubstr("no SQLite database any more")));
+  EXPECT_EQ(examine_record(file, Depth::quick).kind, RecordCondition::Kind::damaged);
   EXPECT_EQ(test::slurp(file), "name,price\nhouse,1\n");
 }
 

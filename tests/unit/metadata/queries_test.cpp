@@ -141,7 +141,7 @@ TEST_F(QueriesTest, TellsOfCacheResumingAndExperiments) {
     DELETE FROM attempts WHERE task = 1;
     INSERT INTO attempts (run, task, attempt, container, state, started, finished, fingerprint)
       VALUES (1, 1, 0, '', 'cached', 1770000000000, 1770000000000, 'f0');
-    INSERT INTO parameters VALUES (1, 1, 0, 'input', 'x', '1'), (1, 1, 0, 'output', 'y', '2');
+    INSERT INTO parameters VALUES (1, 1, 0, 'input', 'x', '1', 1), (1, 1, 0, 'output', 'y', '2', 0);
     UPDATE tasks SET cached_from = 'r0', removed = 1 WHERE task = 1;
   )");
   auto queries = must_read(file);
@@ -165,6 +165,7 @@ TEST_F(QueriesTest, TellsOfCacheResumingAndExperiments) {
   EXPECT_EQ(tasks[1].cached_from, "r0");
   EXPECT_TRUE(tasks[1].removed);
   EXPECT_EQ(tasks[1].inputs.parameters.at("x"), Value(1));
+  EXPECT_TRUE(tasks[1].inputs.defaults.contains("x"));
   EXPECT_EQ(tasks[1].outputs.parameters.at("y"), Value(2));
 }
 

@@ -211,9 +211,6 @@ TEST_F(RebuildTest, FlippedBitsAreFoundOrHarmlessAndReadersDoNotWrite) {
 }
 
 TEST_F(RebuildTest, WhatIsNotOursIsNotOursToJudge) {
-  folder.write("metadata.db", "name,price\nhouse,1\nthis is a table that somebody put here\n");
-  EXPECT_EQ(examine_record(file, Depth::whole).kind, Kind::unusable);
-  std::filesystem::remove(file);
   ASSERT_TRUE(Database::open(file, OpenMode::create).value()->execute("CREATE TABLE photos (id INTEGER)"));
   EXPECT_EQ(examine_record(file, Depth::whole).kind, Kind::unusable);
   std::filesystem::remove(file);
@@ -230,6 +227,15 @@ TEST_F(RebuildTest, ALostBeginningIsKnownAsOurs) {
   for (const std::size_t zeros : {std::size_t{1}, std::size_t{16}, std::size_t{4096}}) {
     folder.write("metadata.db", std::string(zeros, '\0') + whole.substr(zeros));
     EXPECT_EQ(examine_record(file, Depth::quick).kind, Kind::damaged) << zeros;
+  }
+}
+
+TEST_F(RebuildTest, ABeginningThatWasOverwrittenIsDamage) {
+  write_record("r1");
+  const std::string whole = test::slurp(file);
+  for (const std::size_t length : {std::size_t{16}, std::size_t{100}, std::size_t{4096}, whole.size()}) {
+    folder.write("metadata.db", std::string(length, '#') + whole.substr(length));
+    EXPECT_EQ(examine_record(file, Depth::quick).kind, Kind::damaged) << length;
   }
 }
 

@@ -71,6 +71,7 @@ TEST_F(RunRecordTest, AnAttemptIsRecordedFromItsIntentToItsResult) {
   RunWriter writer(*record, "r1", {"train"});
   engine::TaskData inputs;
   inputs.parameters = {{"n", Value(3)}, {"text", Value("a\nb \"ü\" \U0001F600")}};
+  inputs.defaults = {"n"};
   inputs.artifacts = {{"data", test::make_artifact("split.data", "system.Dataset", "/root/data")}};
 
   engine::Transition starting = writer.change("train", TaskState::starting, 1);

@@ -44,6 +44,30 @@ TEST(PlainReport, TellsOneLinePerEvent) {
             "  see: mlpipe show numbers-1\n");
 }
 
+TEST(PlainReport, CountsAttemptsThatWereLostAsMore) {
+  Stage stage;
+  FakeRun run(stage.clock, {{"train", 2}, {"once", 1}});
+  auto scribe = make_plain_scribe(stage.options());
+  run.start(*scribe);
+  AttemptResult lost;
+  lost.end = AttemptEnd::lost;
+  lost.message = "its container was lost";
+  run.begin("train");
+  run.run_to("train", TaskState::retry_wait, 1, lost, milliseconds{0});
+  run.begin("train", 2);
+  run.run_to("train", TaskState::retry_wait, 2, exit_code(3), milliseconds{0});
+  run.begin("train", 3);
+  run.run_to("train", TaskState::failed, 3, exit_code(3));
+  const std::string text = stage.take();
+  EXPECT_THAT(text, HasSubstr("train: attempt 1 of 3 failed after 0 ms: its container was lost; next attempt at once"));
+  EXPECT_THAT(text, HasSubstr("train: attempt 2 of 3 failed after 0 ms: exit code 3; next attempt at once"));
+  EXPECT_THAT(text, HasSubstr("train: failed after 0 ms (attempt 3 of 3): exit code 3"));
+  run.begin("once");
+  run.run_to("once", TaskState::retry_wait, 1, lost, milliseconds{0});
+  run.begin("once", 2);
+  EXPECT_THAT(stage.take(), HasSubstr("once: started (attempt 2)\n"));
+}
+
 TEST(PlainReport, EndsWithTheTailOfAFailedLog) {
   mlpipe::test::TempDir folder;
   folder.write("0-1.log", "first\nsecond \x1b[31mred\x1b[0m\nbytes \xff\nTraceback: boom\n");

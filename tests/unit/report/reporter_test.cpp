@@ -68,7 +68,8 @@ struct Whole : Stage {
     plan = std::move(*made);
   }
   engine::RunState run(engine::Reporter& reporter) {
-    engine::Run state(plan, {.run_id = "pair-1", .limits = {.max_parallel = 2}, .run_root = "/data/root"});
+    engine::Run state(plan,
+                      {.run_id = "pair-1", .limits = {.max_parallel = 2}, .run_root = "/data/root", .begun = begun});
     NoRecord record;
     Result<engine::RunState> end = engine::run_to_end(state, runner, record, reporter, clock);
     EXPECT_TRUE(end);
@@ -77,6 +78,7 @@ struct Whole : Stage {
   spec::PipelineSpec pipeline = two_tasks();
   plan::Plan plan;
   EndingRunner runner;
+  std::optional<WallTime> begun;
 };
 
 TEST(Reporters, TellWhatTheEngineDoes) {
@@ -91,6 +93,14 @@ TEST(Reporters, TellWhatTheEngineDoes) {
             "04:05:06 second: succeeded in 0 ms\n"
             "04:05:06 run pair-1: succeeded in 0 ms (2 succeeded)\n"
             "  see: mlpipe show pair-1\n");
+}
+
+TEST(Reporters, TellHowLongTheRunTookAsTheRecordHasIt) {
+  Whole whole(AttemptEnd::succeeded);
+  whole.begun = whole.clock.wall() - milliseconds{1500};  // images were made before the first task could start
+  auto reporter = make_plain_reporter(whole.options());
+  EXPECT_EQ(whole.run(*reporter), engine::RunState::succeeded);
+  EXPECT_THAT(whole.take(), HasSubstr("run pair-1: succeeded in 1.5 s (2 succeeded)\n"));
 }
 
 TEST(Reporters, TellOfFailuresWhereTheTaskIsWritten) {

@@ -309,6 +309,19 @@ TEST_F(AttemptTest, MetricsThatAreNoNumbersFail) {
   AttemptReport report = run();
   EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
   EXPECT_THAT(report.result.message, HasSubstr("\"rmse\" is \"low\""));
+  EXPECT_THAT(report.result.hint, HasSubstr("one JSON object of numbers"));
+}
+
+TEST_F(AttemptTest, MetricsThatAreNoJsonFail) {
+  component_.interface.output_artifacts[0].type = "system.Metrics";
+  engine_.add_image("image", {.body = [](const ContainerConfig& config) {
+                      write_outputs(config);
+                      std::ofstream(config.mounts.front().source / "table/data") << "{\"rmse\": 1,\n \"r2\": NaN}";
+                    }});
+  AttemptReport report = run();
+  EXPECT_EQ(report.result.end, AttemptEnd::output_missing);
+  EXPECT_THAT(report.result.message, HasSubstr("output \"table\": its file is no valid JSON: data:2:8: "));
+  EXPECT_THAT(report.result.hint, HasSubstr("one JSON object of numbers"));
 }
 
 TEST_F(AttemptTest, TheContainerIsToldNamesPathsAndValues) {

@@ -286,6 +286,22 @@ TEST_F(ResultCacheTest, OfTwoThatNeedOneResultOneMakesItAndTheOtherGetsIt) {
   EXPECT_TRUE(fs::is_empty(folder_.path() / ".mlpipe/locks/results"));
 }
 
+TEST_F(ResultCacheTest, ATwinOfTheSameRunIsNamed) {
+  OneRun& run = begin("r1");
+  ASSERT_EQ(run.cache->claim(plan::TaskId{1}, number(1)).kind, Kind::miss);
+  EXPECT_EQ(run.cache->claim(plan::TaskId{0}, number(1)).why, "task 'b' makes the same result");
+}
+
+TEST_F(ResultCacheTest, TheRunThatMakesTheResultIsNamed) {
+  OneRun& first = begin("r1");
+  const auto held = sys::try_lock(artifact::Root(folder_.path()).run_lock("r1"));
+  ASSERT_TRUE(held);
+  ASSERT_EQ(first.cache->claim(plan::TaskId{1}, number(1)).kind, Kind::miss);
+  const std::string why = begin("r2").cache->claim(plan::TaskId{0}, number(1)).why;
+  EXPECT_THAT(why, testing::StartsWith("run r1 (process "));
+  EXPECT_THAT(why, HasSubstr("makes the same result"));
+}
+
 TEST_F(ResultCacheTest, ALockWhoseHolderDiedIsFree) {
   OneRun& first = begin("r1");
   ASSERT_EQ(first.cache->claim(plan::TaskId{0}, number(1)).kind, Kind::miss);
