@@ -1,5 +1,9 @@
 #include "app/validate.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <tuple>
+
 #include "app/pipeline_file.hpp"
 #include "app/preflight.hpp"
 #include "app/print.hpp"
@@ -24,10 +28,19 @@ Value diagnostic_value(const spec::Diagnostic& diagnostic, const std::vector<spe
 ExitCode validate(const ValidateCommand& command) {
   Result<spec::ReadPipeline> read =
       spec::read_pipeline(command.pipeline, {.component_path = component_path(command.component_path)});
+  if (!read && command.json) {
+    // A reader of JSON gets JSON, also when there is no file to have places in.
+    const spec::Diagnostic unread{.message = read.error().message, .hint = read.error().hint};
+    print(to_pretty_json(Value::Struct{{"valid", false}, {"diagnostics", Value::List{diagnostic_value(unread, {})}}}));
+    return ExitCode::usage;
+  }
   if (!read) return report_error(read.error(), ExitCode::usage);
   bool good = read->spec && !spec::has_errors(read->diagnostics);
   if (good) {
     for (spec::Diagnostic& warning : warn_of_imports(*read->spec)) read->diagnostics.push_back(std::move(warning));
+    std::ranges::stable_sort(read->diagnostics, std::less(), [](const spec::Diagnostic& diagnostic) {
+      return std::tuple(diagnostic.where.file, diagnostic.where.line, diagnostic.where.column);
+    });
   }
   if (command.json) {
     Value::List diagnostics;

@@ -133,12 +133,11 @@ class TreeCache final : public RunCache {
     for (const fs::directory_entry& entry :
          fs::directory_iterator(artifact::Root(run_.root).state() / "locks", error)) {
       const fs::path& path = entry.path();
-      if (path.extension() != ".lock" || path.stem() == run_.run_id || !sys::is_locked(path)) continue;
-      const auto lock = sys::try_lock(path);
-      const auto* other = lock ? std::get_if<sys::LockHolder>(&*lock) : nullptr;
-      if (other == nullptr || other->pid != holder.pid || other->host != holder.host ||
-          other->boot_id != holder.boot_id)
+      if (path.extension() != ".lock" || path.stem() == run_.run_id) continue;
+      const std::optional<sys::LockHolder> other = sys::holder_of(path);
+      if (!other || other->pid != holder.pid || other->host != holder.host || other->boot_id != holder.boot_id) {
         continue;
+      }
       return other_runs_[key] = path.stem().string();
     }
     return {};

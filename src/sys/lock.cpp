@@ -114,4 +114,9 @@ bool is_locked(const fs::path& path) {
   return file && ::fcntl(file.get(), F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }
 
+std::optional<LockHolder> holder_of(const fs::path& path) {
+  if (!is_locked(path)) return std::nullopt;
+  return written_holder(path);
+}
+
 }  // namespace mlpipe::sys

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -33,12 +34,14 @@ class FileLock final {
   Fd file_;
 };
 
-// Takes the lock of the file at `path` (made, with its folders, when absent; it stays afterwards), or says who holds
-// it, for whose name it waits 100 ms at most when it has only just taken it. Two locks of one path exclude each other within one process as well. A file system without locks:
-// io.
+// Takes the lock of the file at `path` (made, with its folders, when absent; it stays afterwards), or says who holds it, for
+// whose name it waits 100 ms at most when it has only just taken it. Two locks of one path exclude each other within one
+// process as well. A file system without locks: io.
 Result<std::variant<FileLock, LockHolder>> try_lock(const std::filesystem::path& path);
 
 // Whether somebody holds the lock of `path` now. Asking does not disturb those who take it. No file: not locked.
 bool is_locked(const std::filesystem::path& path);
+// Who holds it, as is_locked() asks; nobody: absent. Does not wait for the name of one that has only just taken it.
+std::optional<LockHolder> holder_of(const std::filesystem::path& path);
 
 }  // namespace mlpipe::sys

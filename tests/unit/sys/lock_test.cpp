@@ -59,6 +59,19 @@ TEST(FileLock, AskingDoesNotTakeIt) {
   EXPECT_TRUE(is_ours(try_lock(path)));
 }
 
+TEST(FileLock, ItsHolderIsNamedWithoutTakingIt) {
+  TempDir folder;
+  const fs::path path = folder.path() / "run.lock";
+  EXPECT_FALSE(holder_of(path));
+  {
+    auto lock = try_lock(path);
+    ASSERT_TRUE(lock);
+    ASSERT_TRUE(holder_of(path));
+    EXPECT_EQ(holder_of(path)->pid, ::getpid());
+  }
+  EXPECT_FALSE(holder_of(path));  // its words are still there
+}
+
 TEST(FileLock, DiesWithItsProcessEvenByKill9) {
   const TempDir dir;
   const fs::path path = dir.path() / "run.lock";
