@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/spec/reader.hpp"
 #include "spec/node_reader.hpp"
 
 namespace mlpipe::spec {
@@ -285,6 +286,18 @@ std::optional<std::string> find_port(const Interface& interface, Direction direc
   for_each_port(interface, direction, [&](const std::string& port, Where) {
     if (!alike && normalized_name(port) == normalized) alike = port;
   });
+  return alike;
+}
+
+std::vector<std::string> inputs_called(const Interface& interface, std::string_view name) {
+  const std::string key = normalized_name(name);
+  std::vector<std::string> alike;
+  const std::vector<std::string> names = port_names(interface, Direction::input);
+  for (std::string_view wanted : {name, std::string_view(key)}) {
+    if (std::ranges::find(names, wanted) != names.end()) return {std::string(wanted)};
+  }
+  std::ranges::copy_if(names, std::back_inserter(alike),
+                       [&](const std::string& each) { return normalized_name(each) == key; });
   return alike;
 }
 
