@@ -4,11 +4,23 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 
 #include "mlpipe/base/text.hpp"
 
 namespace mlpipe::spec {
 namespace {
+
+constexpr double k_longest_seconds = 1e12;  // as parse_duration
+constexpr double k_most_bytes = 9e18;       // as parse_bytes
+
+struct OtherFlag {
+  std::string_view word, meant;
+};
+// Words that YAML 1.1 took for Booleans.
+constexpr std::array<OtherFlag, 6> k_flags_of_others{
+    {{"yes", "true"}, {"on", "true"}, {"y", "true"}, {"no", "false"}, {"off", "false"}, {"n", "false"}}};
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -21,6 +33,26 @@ void wrong_kind(YamlNode node, std::string_view what, std::string_view wanted, M
   } else {
     mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, node.kind_name()), hint);
   }
+}
+
+// What a plain scalar is as a number of YAML; digits that do not fit into an Integer too.
+std::optional<double> plain_number(YamlNode node) {
+  if (!node.is_plain()) return std::nullopt;
+  if (Result<Value> value = plain_value(node.text()); value) {
+    return value->is_number() ? std::optional(value->as_double()) : std::nullopt;
+  }
+  double number = 0;
+  const std::string_view text = node.text();
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+// A number in quotes is a text.
+std::string hint_at_quotes(YamlNode node) {
+  if (node.is_plain()) return {};
+  Result<Value> value = plain_value(node.text());
+  return value && value->is_number() ? "leave the quotes out" : "";
 }
 
 bool expect_scalar(YamlNode node, std::string_view what, std::string_view wanted, Mistakes& mistakes) {
@@ -49,8 +81,12 @@ std::optional<bool> read_flag(YamlNode node, std::string_view what, Mistakes& mi
   if (!expect_scalar(node, what, "true or false", mistakes)) return std::nullopt;
   Result<Value> value = plain_value(node.text());
   if (node.is_plain() && value && value->is_bool()) return value->as_bool();
-  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())),
-                 value && value->is_bool() ? "leave the quotes out" : "");
+  std::string hint;
+  if (value && value->is_bool()) hint = "leave the quotes out";
+  const auto said = std::ranges::find(k_flags_of_others, to_lower(node.text()), &OtherFlag::word);
+  if (said != k_flags_of_others.end())
+    hint = fmt::format("write {}: in YAML 1.2 {} is a text", said->meant, said->word);
+  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())), hint);
   return std::nullopt;
 }
 
@@ -60,25 +96,32 @@ std::optional<std::int64_t> read_integer(YamlNode node, std::string_view what, s
                                          : fmt::format("a whole number from {} to {}", least, most);
   if (!expect_scalar(node, what, wanted, mistakes)) return std::nullopt;
   Result<Value> value = plain_value(node.text());
-  if (node.is_plain() && value && value->is_integer() && value->as_integer() >= least && value->as_integer() <= most) {
+  // 2.0 is a whole number, too.
+  if (value) value = coerce(*value, ParameterType::integer);
+  if (node.is_plain() && value && value->as_integer() >= least && value->as_integer() <= most) {
     return value->as_integer();
   }
-  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())));
+  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())),
+                 hint_at_quotes(node));
   return std::nullopt;
 }
 
 std::optional<double> read_number(YamlNode node, std::string_view what, double least, Mistakes& mistakes) {
   std::string wanted = fmt::format("a number, {} or more", number_text(least));
   if (!expect_scalar(node, what, wanted, mistakes)) return std::nullopt;
-  Result<Value> value = plain_value(node.text());
-  if (node.is_plain() && value && value->is_number() && value->as_double() >= least) return value->as_double();
-  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())));
+  if (const std::optional<double> number = plain_number(node); number && *number >= least) return number;
+  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())),
+                 hint_at_quotes(node));
   return std::nullopt;
 }
 
 std::optional<std::chrono::milliseconds> read_duration(YamlNode node, std::string_view what, Mistakes& mistakes) {
   if (!expect_scalar(node, what, "a duration such as 90s or 1h30m", mistakes)) return std::nullopt;
   std::optional<std::chrono::milliseconds> duration = parse_duration(node.text());
+  const std::optional<double> seconds = plain_number(node);  // also +5 and 1e3
+  if (!duration && seconds && *seconds >= 0 && *seconds <= k_longest_seconds) {
+    duration = std::chrono::milliseconds(std::llround(*seconds * 1000));
+  }
   if (!duration) {
     mistakes.error(node.where(), fmt::format("{} wants a duration, not {}", what, ticked(node.text())),
                    "write 500ms, 90s, 5m, 1h30m or 1d");
@@ -89,6 +132,10 @@ std::optional<std::chrono::milliseconds> read_duration(YamlNode node, std::strin
 std::optional<std::uint64_t> read_bytes(YamlNode node, std::string_view what, Mistakes& mistakes) {
   if (!expect_scalar(node, what, "an amount of memory such as 4Gi", mistakes)) return std::nullopt;
   std::optional<std::uint64_t> bytes = parse_bytes(node.text());
+  const std::optional<double> number = plain_number(node);  // also +5 and 0x100
+  if (!bytes && number && *number >= 0 && *number <= k_most_bytes) {
+    bytes = static_cast<std::uint64_t>(std::llround(*number));
+  }
   if (!bytes) {
     mistakes.error(node.where(), fmt::format("{} wants an amount of memory, not {}", what, ticked(node.text())),
                    "write 512Mi or 4Gi (powers of 1024), or 500M or 2G (powers of 1000)");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "mlpipe/base/text.hpp"
 #include "spec/node_reader.hpp"
@@ -26,12 +27,12 @@ constexpr std::uint64_t k_least_memory = 6U << 20U;
 
 // Cores: 2, 0.5, or in thousandths as Kubernetes writes them, 500m.
 std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
-  if (node.is_plain() && node.text().ends_with('m')) {
-    Result<Value> thousandths = plain_value(node.text().substr(0, node.text().size() - 1));
-    if (thousandths && thousandths->is_integer() && thousandths->as_integer() >= 0) {
-      return thousandths->as_double() / 1000;
-    }
-  }
+  if (!node.is_scalar()) return read_number(node, "`cpu`", 0, mistakes);
+  const bool in_thousandths = node.text().ends_with('m');
+  // In quotes, too, as Kubernetes has it: "500m", "2".
+  Result<Value> number = plain_value(node.text().substr(0, node.text().size() - (in_thousandths ? 1 : 0)));
+  const bool good = number && (in_thousandths ? number->is_integer() : number->is_number()) && number->as_double() >= 0;
+  if (good) return in_thousandths ? number->as_double() / 1000 : number->as_double();
   return read_number(node, "`cpu`", 0, mistakes);
 }
 
@@ -104,6 +105,7 @@ void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::v
   for (YamlEntry member : entry.value.entries()) {
     std::string_view key = member.key.text();
     if (key == "env") {
+      if (!read_text(member.value, "`env`", mistakes)) continue;
       if (check_variable_name(member.value, mistakes)) secret.from_env = member.value.text();
     } else if (key == "file") {
       if (auto path = read_filled_text(member.value, "`file`", mistakes)) secret.from_file = resolved(*path, directory);
@@ -128,8 +130,13 @@ void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::v
 void read_secrets(YamlNode node, const std::filesystem::path& directory, std::vector<SecretSpec>& secrets,
                   Mistakes& mistakes) {
   if (node.is_sequence()) {
+    std::set<std::string_view> seen;
     for (YamlNode item : node.items()) {
       if (!read_text(item, "a secret", mistakes) || !check_variable_name(item, mistakes)) continue;
+      if (!seen.insert(item.text()).second) {
+        mistakes.error(item.where(), fmt::format("secret {} is here twice", ticked(item.text())));
+        continue;
+      }
       put_secret({std::string(item.text()), std::string(item.text()), {}, false, item.where()}, secrets);
     }
     return;

@@ -44,6 +44,9 @@ struct ReadComponent {
 };
 Result<ReadComponent> read_component(const std::filesystem::path& path);
 
+// Why `name` cannot name a container image ("python:3.11-slim", "registry:5000/team/x@sha256:..."); nothing when it can.
+std::optional<std::string> image_name_problem(std::string_view name);
+
 // The inputs that `name` can mean: as it is named ("learning_rate"), or as components write it ("Learning rate"). More than
 // one: inputs that are alike, and none is named exactly so.
 std::vector<std::string> inputs_called(const Interface& interface, std::string_view name);
