@@ -169,39 +169,101 @@ bool expect_sequence(YamlNode node, std::string_view what, Mistakes& mistakes) {
 namespace {
 
 // Words of other tools for what has another name here.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 15> k_words_of_others{{{"needs", "after"},
-                                                                                           {"depends", "after"},
-                                                                                           {"depends_on", "after"},
-                                                                                           {"dependencies", "after"},
-                                                                                           {"steps", "tasks"},
-                                                                                           {"jobs", "tasks"},
-                                                                                           {"nodes", "tasks"},
-                                                                                           {"stages", "tasks"},
-                                                                                           {"cmd", "command"},
-                                                                                           {"run", "script"},
-                                                                                           {"with", "arguments"},
-                                                                                           {"environment", "env"},
-                                                                                           {"if", "when"},
-                                                                                           {"condition", "when"},
-                                                                                           {"retries", "retry"}}};
+struct OtherName {
+  std::string_view word, meant;
+};
+constexpr std::array<OtherName, 24> k_other_names{
+    {{"needs", "after"},          {"depends", "after"},     {"depends_on", "after"},  {"dependsOn", "after"},
+     {"dependencies", "after"},   {"steps", "tasks"},       {"jobs", "tasks"},        {"nodes", "tasks"},
+     {"stages", "tasks"},         {"params", "parameters"}, {"inputs", "parameters"}, {"cmd", "command"},
+     {"entrypoint", "command"},   {"run", "script"},        {"with", "arguments"},    {"params", "arguments"},
+     {"parameters", "arguments"}, {"environment", "env"},   {"if", "when"},           {"condition", "when"},
+     {"retries", "retry"},        {"caching", "cache"},     {"gpus", "gpu"},          {"cpus", "cpu"}}};
+
+// Words that people try, and what to do instead. `beside`: a key that is known where the word stands; empty: anywhere.
+struct OtherWay {
+  std::string_view word, beside, instead;
+};
+constexpr std::string_view k_pipeline = "defaults";  // a key of pipelines alone
+constexpr std::string_view k_task = "arguments";     // a key of tasks alone
+constexpr std::string_view k_for_all = "it is said of a task; under `defaults` it counts for all tasks";
+constexpr std::string_view k_no_loop =
+    "loops are not supported: write a task for each value, or a loop in the script of one task";
+constexpr std::string_view k_no_mounts =
+    "mounts are not supported: a task with `import` brings data in, and outputs are kept in the pipeline root";
+constexpr std::string_view k_no_schedule = "mlpipe starts nothing by itself: let cron or CI call `mlpipe run`";
+constexpr std::array<OtherWay, 41> k_other_ways{{
+    {"parallelism", "",
+     "how many tasks run at once says `--jobs N`; tasks that must not meet share a pool: pools: {db: 1}"},
+    {"foreach", "", k_no_loop},
+    {"matrix", "", k_no_loop},
+    {"loop", "", k_no_loop},
+    {"pipeline", k_task, "a pipeline cannot be a task of another: write its tasks into this file"},
+    {"pipeline", k_pipeline, "the file is the pipeline: write `name:` and `tasks:` at the top"},
+    {"on_exit", "", "write a task with `run_after_failure: true` that is `after` the others"},
+    {"image", k_pipeline, k_for_all},
+    {"retry", k_pipeline, k_for_all},
+    {"retries", k_pipeline, "it is called `retry` here; under `defaults` it counts for all tasks"},
+    {"timeout", k_pipeline, k_for_all},
+    {"resources", k_pipeline, k_for_all},
+    {"env", k_pipeline, k_for_all},
+    {"environment", k_pipeline, "it is called `env` here; under `defaults` it counts for all tasks"},
+    {"secrets", k_pipeline, k_for_all},
+    {"pool", k_pipeline, k_for_all},
+    {"network", k_pipeline, k_for_all},
+    {"user", k_pipeline, k_for_all},
+    {"pull", k_pipeline, k_for_all},
+    {"cache", k_pipeline, k_for_all},
+    {"caching", k_pipeline, "it is called `cache` here; under `defaults` it counts for all tasks"},
+    {"keep", k_pipeline, k_for_all},
+    {"after", k_pipeline, "it is said of a task: the tasks that must be done first"},
+    {"needs", k_pipeline, "it is called `after` here, and said of a task"},
+    {"depends_on", k_pipeline, "it is called `after` here, and said of a task"},
+    {"arguments", k_pipeline, "a task has arguments; what a run can be given are `parameters`"},
+    {"gpus", k_task, "write resources: {gpu: 1}"},
+    {"gpu", k_task, "write resources: {gpu: 1}"},
+    {"cpu", k_task, "write resources: {cpu: 2}"},
+    {"cpus", k_task, "write resources: {cpu: 2}"},
+    {"memory", k_task, "write resources: {memory: 4Gi}"},
+    {"build", k_task, "only components are built: name a folder with a component.yaml that says `build: .`"},
+    {"name", k_task, "a task is named by its key: tasks: {NAME: ...}"},
+    {"volumes", "", k_no_mounts},
+    {"mounts", "", k_no_mounts},
+    {"working_dir", k_task, "write `cd FOLDER` in the script, or set WORKDIR in the image"},
+    {"workdir", k_task, "write `cd FOLDER` in the script, or set WORKDIR in the image"},
+    {"schedule", k_pipeline, k_no_schedule},
+    {"cron", k_pipeline, k_no_schedule},
+    {"version", k_pipeline, "pipelines have no version here; say it in `labels` or `description`"},
+    {"requests", "cpu", "cpu, memory and gpu stand in `resources` themselves, and are limits"},
+}};
 
 const std::string* known_here_as(std::string_view word, std::span<const std::string> known) {
-  const auto found = std::ranges::find(k_words_of_others, word, &std::pair<std::string_view, std::string_view>::first);
-  if (found == k_words_of_others.end()) return nullptr;
-  const auto name = std::ranges::find(known, found->second);
-  return name == known.end() ? nullptr : &*name;
+  for (const OtherName& name : k_other_names) {
+    if (name.word != word) continue;
+    const auto found = std::ranges::find(known, name.meant);
+    if (found != known.end()) return &*found;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
-void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes) {
-  if (const std::string* meant = known_here_as(key.text(), known)) {
-    mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
-                   fmt::format("it is called {} here", ticked(*meant)));
-    return;
+std::string way_instead(std::string_view word, std::span<const std::string> known) {
+  for (const OtherWay& way : k_other_ways) {
+    if (way.word != word) continue;
+    if (way.beside.empty() || std::ranges::find(known, way.beside) != known.end()) return std::string(way.instead);
   }
-  mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
-                 mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
+  return {};
+}
+
+void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes) {
+  std::string hint = way_instead(key.text(), known);
+  if (const std::string* meant = known_here_as(key.text(), known)) {
+    hint = fmt::format("it is called {} here", ticked(*meant));
+  } else if (hint.empty()) {
+    hint = mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", ")));
+  }
+  mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in), std::move(hint));
 }
 
 bool has_misspelt(YamlNode mapping, std::span<const std::string> known,

@@ -107,7 +107,8 @@ TaskSpec TaskReader::read(YamlEntry entry) {
       }
     } else if (is_later(key)) {
       supported = false;
-      reading_.mistakes.error(member.key.where(), fmt::format("{} is not supported by this version", ticked(key)));
+      reading_.mistakes.error(member.key.where(), fmt::format("{} is not supported by this version", ticked(key)),
+                              way_instead(key, task_keys()));
     } else if (!is_inline_key(key) && !is_other_key(key)) {
       unknown_key(member.key, fmt::format("task {}", ticked(task.name)), task_keys(), reading_.mistakes);
     }
