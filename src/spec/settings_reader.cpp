@@ -149,7 +149,8 @@ void read_secrets(YamlNode node, const std::filesystem::path& directory, std::ve
   for (YamlEntry entry : node.entries()) read_secret(entry, directory, secrets, mistakes);
 }
 
-void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& mistakes) {
+void read_pool_names(YamlEntry entry, std::vector<std::string>& pools, Mistakes& mistakes) {
+  const YamlNode node = entry.value;
   pools.clear();
   auto add = [&](YamlNode item) {
     std::optional<std::string> name = read_filled_text(item, "a pool", mistakes);
@@ -162,7 +163,7 @@ void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& m
     pools.push_back(*std::move(name));
   };
   if (node.is_scalar()) return add(node);
-  if (!expect_sequence(node, "`pools`", mistakes)) return;
+  if (!expect_sequence(node, ticked(entry.key.text()), mistakes)) return;
   for (YamlNode item : node.items()) add(item);
 }
 
@@ -229,7 +230,7 @@ void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskS
   if (key == "resources") return read_resources(entry.value, settings.resources, mistakes);
   if (key == "env") return read_env(entry.value, settings.env, mistakes);
   if (key == "secrets") return read_secrets(entry.value, directory, settings.secrets, mistakes);
-  if (key == "pool" || key == "pools") return read_pool_names(entry.value, settings.pools, mistakes);
+  if (key == "pool" || key == "pools") return read_pool_names(entry, settings.pools, mistakes);
   if (key == "network") return read_word(entry, {"bridge", "none", "host"}, settings.network, mistakes);
   if (key == "user") return read_word(entry, {"caller", "image"}, settings.user, mistakes);
   if (key == "pull") return read_word(entry, {"missing", "always", "never"}, settings.pull, mistakes);
