@@ -69,7 +69,12 @@ Result<> check_output(const std::string& output, const spec::ComponentSpec& comp
   if (output.empty()) return {};
   const std::string doing = "--output " + printable(output);
   std::error_code ignored;
+  const std::string before_equals = output.substr(0, output.find('='));
   for (const spec::ArtifactSpec& artifact : component.interface.output_artifacts) {
+    if (before_equals.size() < output.size() && before_equals == artifact.name && !fs::exists(output, ignored)) {
+      return fail_with_hint(ErrorCode::invalid_input, doing + ": it takes a folder for all outputs, not one by name",
+                            "each output is copied to DIR/<output>/: say --output DIR");
+    }
     const fs::path place = fs::path(output) / artifact.name;
     if (!fs::exists(fs::symlink_status(place, ignored))) continue;
     return fail_with_hint(ErrorCode::conflict, fmt::format("{}: {} is there already", doing, printable(place.string())),
