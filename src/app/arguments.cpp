@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <sstream>
 
 #include "app/arguments_insight.hpp"
@@ -206,19 +207,19 @@ struct ComponentCommands {
 
 void add_components(CLI::App& root, ComponentCommands& commands) {
   CLI::App& parts = *root.add_subcommand("component", "Look at a component, or run it alone");
-  parts.require_subcommand(1);
+  parts.footer(
+      "Examples:\n  mlpipe component show components/train\n  mlpipe component run components/train -a "
+      "dataset=train.csv");
   CLI::App& show = *parts.add_subcommand("show", "Show a component's interface");
   show.footer("Example:\n  mlpipe component show components/train");
-  show.add_option("component", commands.show.component, "Folder with component.yaml, or the file")
-      ->required()
-      ->type_name("COMPONENT");
+  const std::string what = "Folder with component.yaml, the file, or a bare name to look up";
+  refuse_empty(show.add_option("component", commands.show.component, what)->required()->type_name("COMPONENT"));
+  add_component_path(show, commands.show.component_path);
   add_json(show, commands.show.json);
 
   CLI::App& run = *parts.add_subcommand("run", "Run one component alone, as a pipeline of one task");
   run.footer("Example:\n  mlpipe component run components/train -a dataset=train.csv -a n_trials=20");
-  refuse_empty(run.add_option("component", commands.run.component, "Folder with component.yaml, or the file")
-                   ->required()
-                   ->type_name("COMPONENT"));
+  refuse_empty(run.add_option("component", commands.run.component, what)->required()->type_name("COMPONENT"));
   run.add_option("-a,--argument", commands.run.arguments,
                  "An input: a parameter's value, an artifact's path; may be repeated")
       ->type_name("NAME=VALUE")
@@ -226,6 +227,7 @@ void add_components(CLI::App& root, ComponentCommands& commands) {
   refuse_empty(run.add_option("-o,--output", commands.run.output, "Also copy the outputs to DIR, each to DIR/<output>/")
                    ->type_name("DIR"));
   RunCommand& options = commands.run.options;
+  add_component_path(run, options.component_path);
   add_root(run, options.root);
   refuse_empty(run.add_option("--run-id", options.run_id, "Id of the run (default: <component>-<date>-<time>-<4 hex>)")
                    ->type_name("ID"));
@@ -274,16 +276,37 @@ std::vector<std::string> command_names(const CLI::App& root) {
   return names;
 }
 
-bool knows_command(const CLI::App& root, const std::string& word) {
-  std::vector<std::string> names = command_names(root);
-  return std::find(names.begin(), names.end(), word) != names.end();
+std::string full_name(const CLI::App& command) {
+  std::string name = command.get_name();
+  for (const CLI::App* above = command.get_parent(); above != nullptr; above = above->get_parent()) {
+    name = above->get_name() + " " + name;
+  }
+  return name;
 }
 
-std::string unknown_command_text(const CLI::App& root, const std::string& word) {
-  std::string text = "mlpipe: unknown command \"" + printable(word) + "\"";
-  if (std::optional<std::string> near = closest(word, command_names(root)))
-    text += "; did you mean `mlpipe " + *near + "`?";
-  return text + "\nRun `mlpipe --help` for the commands.\n";
+// What to say when `above` has commands and `word` is none of them.
+std::string unknown_command_text(const CLI::App& above, const std::string& word) {
+  const std::string name = full_name(above);
+  const std::vector<std::string> names = command_names(above);
+  std::string text = name + ": unknown command \"" + printable(word) + "\"";
+  if (std::optional<std::string> near = closest(word, names)) {
+    text += "; did you mean `" + name + " " + *near + "`?";
+  } else if (above.get_parent() != nullptr) {
+    text += "; it is one of: " + join(names, ", ");
+  }
+  return text + "\nRun `" + name + " --help` for the commands.\n";
+}
+
+// The first of the words that stands where a command must, and is none.
+std::optional<std::string> unknown_command(const CLI::App& root, std::span<const char* const> words) {
+  const CLI::App* above = &root;
+  for (const std::string word : words) {
+    const std::vector<std::string> names = command_names(*above);
+    if (names.empty() || word.starts_with('-')) break;
+    if (std::ranges::find(names, word) == names.end()) return unknown_command_text(*above, word);
+    above = above->get_subcommand(word);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -322,8 +345,10 @@ Command parse_arguments(int argc, const char* const* argv) {
   add_components(app, components);
   app.add_subcommand("failpoints", "List the names that MLPIPE_FAILPOINT knows")->group("");
 
-  if (argc > 1 && argv[1][0] != '-' && !knows_command(app, argv[1])) {
-    return Leave{static_cast<int>(ExitCode::usage), unknown_command_text(app, argv[1])};
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  if (std::optional<std::string> mistake =
+          unknown_command(app, words.subspan(std::min<std::size_t>(1, words.size())))) {
+    return Leave{static_cast<int>(ExitCode::usage), *std::move(mistake)};
   }
   try {
     app.parse(argc, argv);
@@ -334,11 +359,7 @@ Command parse_arguments(int argc, const char* const* argv) {
     if (code == 0) return Leave{0, out.str()};
     CLI::App* command = &app;
     while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-    std::string name = command->get_name();
-    for (const CLI::App* above = command->get_parent(); above != nullptr; above = above->get_parent()) {
-      name = above->get_name() + " " + name;
-    }
-    return Leave{static_cast<int>(ExitCode::usage), mistake_text(*command, name, error)};
+    return Leave{static_cast<int>(ExitCode::usage), mistake_text(*command, full_name(*command), error)};
   }
   std::string command_line;
   for (int i = 0; i < argc; ++i) command_line += (i == 0 ? "mlpipe" : " " + shell_quoted(argv[i]));
@@ -360,6 +381,11 @@ Command parse_arguments(int argc, const char* const* argv) {
   if (app.got_subcommand("init")) return init;
   if (app.got_subcommand("doctor")) return doctor;
   if (CLI::App* component = app.get_subcommand("component"); component->parsed()) {
+    if (component->get_subcommands().empty()) {
+      return Leave{static_cast<int>(ExitCode::usage),
+                   "mlpipe component: say what: " + join(command_names(*component), " or ") + "\n" +
+                       component->get_footer() + "\n"};
+    }
     components.run.options.command_line = command_line;
     if (components.run.json) components.run.options.progress_to = ProgressTarget::standard_error;
     return component->got_subcommand("run") ? Command(components.run) : Command(components.show);

@@ -1,9 +1,11 @@
 #include "app/component_run.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <variant>
 
 #include "app/compare_runs.hpp"
@@ -48,36 +50,48 @@ std::string literal(std::string text) {
   return text;
 }
 
-struct LoadedComponent {
-  spec::ComponentSpec component;
-  std::string path;  // absolute
-};
-
-std::variant<LoadedComponent, ExitCode> load_component(const ComponentRunCommand& command) {
-  Result<spec::ReadComponent> read = spec::read_component(command.component);
-  if (!read) return report_error(read.error(), ExitCode::usage);
-  if (!read->component || spec::has_errors(read->diagnostics)) {
-    print_error(spec::render(read->diagnostics, read->sources));
-    print_error("mlpipe: " + command.component + ": " + count_text(read->diagnostics) + "\n");
-    return ExitCode::usage;
-  }
+// How a pipeline names the component of `file`: by its folder where that is enough.
+std::string named_path(const fs::path& file) {
   std::error_code ignored;
-  fs::path path = fs::absolute(command.component, ignored).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  return LoadedComponent{std::move(*read->component), path.string()};
+  const fs::path path = fs::absolute(file, ignored).lexically_normal();
+  return (path.filename() == "component.yaml" ? path.parent_path() : path).string();
 }
 
-// The folders and files that --output would write, so far as they are there already.
+// The folder above `path` that is there, or what stands in the way of one.
+fs::path nearest_there(fs::path path) {
+  std::error_code ignored;
+  while (path.has_relative_path() && !fs::exists(fs::symlink_status(path, ignored))) path = path.parent_path();
+  return path;
+}
+
+// What would hinder copying to --output in the end: before anything runs.
 Result<> check_output(const std::string& output, const spec::ComponentSpec& component) {
   if (output.empty()) return {};
+  const std::string doing = "--output " + printable(output);
+  std::error_code ignored;
+  const std::string before_equals = output.substr(0, output.find('='));
   for (const spec::ArtifactSpec& artifact : component.interface.output_artifacts) {
+    if (before_equals.size() < output.size() && before_equals == artifact.name && !fs::exists(output, ignored)) {
+      return fail_with_hint(ErrorCode::invalid_input, doing + ": it takes a folder for all outputs, not one by name",
+                            "each output is copied to DIR/<output>/: say --output DIR");
+    }
     const fs::path place = fs::path(output) / artifact.name;
-    std::error_code ignored;
     if (!fs::exists(fs::symlink_status(place, ignored))) continue;
-    return fail_with_hint(ErrorCode::conflict, fmt::format("--output {}: {} is there already", output, place.string()),
+    return fail_with_hint(ErrorCode::conflict, fmt::format("{}: {} is there already", doing, printable(place.string())),
                           "nothing is overwritten: remove it, or name another folder");
   }
-  return {};
+  const fs::path there = nearest_there(fs::absolute(output, ignored).lexically_normal());
+  if (!fs::is_directory(there, ignored)) {
+    return fail_with_hint(ErrorCode::invalid_input,
+                          fmt::format("{}: {} is no folder", doing, printable(there.string())),
+                          "name a folder, or a place where one can be made");
+  }
+  if (::access(there.c_str(), W_OK | X_OK) == 0) return {};
+  const int error = errno;
+  return fail_with_hint(ErrorCode::invalid_input,
+                        fmt::format("{}: nothing can be made in {}: {}", doing, printable(there.string()),
+                                    std::generic_category().message(error)),
+                        "name a folder that you may write to");
 }
 
 Result<> copy_output(const fs::path& payload, const fs::path& place) {
@@ -144,14 +158,17 @@ Result<ExitCode> run_loaded(const ComponentRunCommand& said, const LoadedCompone
   Result<ComponentArguments> arguments = component_arguments(loaded.component, said.arguments);
   if (!arguments) return Failure(arguments.error());
   if (Result<> free = check_output(said.output, loaded.component); !free) return Failure(free.error());
-  spec::ReadPipeline read = spec::read_pipeline_text(pipeline_around(loaded.component, loaded.path, arguments->paths),
-                                                     "pipeline.yaml", fs::path(loaded.path).parent_path(), {});
-  print_error(spec::render(read.diagnostics, read.sources));
-  if (!read.spec || spec::has_errors(read.diagnostics)) return ExitCode::usage;
+  const std::string path = named_path(loaded.file);
+  spec::ReadPipeline read = spec::read_pipeline_text(pipeline_around(loaded.component, path, arguments->paths),
+                                                     "pipeline.yaml", fs::path(path).parent_path(), {});
+  if (!read.spec || spec::has_errors(read.diagnostics)) {
+    print_error(spec::render(read.diagnostics, read.sources));
+    return ExitCode::usage;
+  }
 
   RunCommand command = said.options;
   command.parameters = arguments->parameters;
-  command.pipeline = fs::is_directory(loaded.path) ? loaded.path + "/component.yaml" : loaded.path;
+  command.pipeline = loaded.file.string();
   Result<fs::path> root = resolve_root(command.root);
   if (!root) return Failure(root.error());
   Result<Value::Struct> values = pipeline_arguments(command, *read.spec, {});
@@ -165,6 +182,10 @@ Result<ExitCode> run_loaded(const ComponentRunCommand& said, const LoadedCompone
   metadata::RunStart start = describe_start(command, *read.spec, *prepared, *run_id, now);
   start.spec_file = (prepared->root.run(*run_id) / "pipeline.yaml").string();  // where it is kept, and can be run again
 
+  // Made now rather than at the end: so that a place where none can be made does not cost a run.
+  if (!said.output.empty()) {
+    if (Result<> made = sys::make_directories(said.output); !made) return within("--output", made.error());
+  }
   Interruption interruption;
   const ExitCode code = start_run({.command = command,
                                    .spec = *read.spec,
@@ -193,28 +214,42 @@ Result<ComponentArguments> component_arguments(const spec::ComponentSpec& compon
   const spec::Interface& interface = component.interface;
   ComponentArguments arguments;
   std::vector<std::string> mistakes;
+  std::map<std::string, std::string> spellings;  // by input: as it was written first
   for (const std::string& argument : said) {
     const std::size_t equals = argument.find('=');
     if (equals == std::string::npos || equals == 0) {
       mistakes.push_back(fmt::format("-a {}: no name=value", argument));
       continue;
     }
-    const std::string name = argument.substr(0, equals);
+    const std::string written = argument.substr(0, equals);
     const std::string value = argument.substr(equals + 1);
-    if (interface.input_parameter(name) != nullptr) {
-      arguments.parameters.push_back(argument);
-    } else if (interface.input_artifact(name) == nullptr) {
-      const std::optional<std::string> near = closest(name, input_names(interface));
-      mistakes.push_back(fmt::format("-a {}: the component has no input \"{}\"{}", argument, name,
+    const std::vector<std::string> meant = spec::inputs_called(interface, written);
+    if (meant.empty()) {
+      const std::optional<std::string> near = closest(written, input_names(interface));
+      mistakes.push_back(fmt::format("-a {}: the component has no input \"{}\"{}", argument, written,
                                      near ? fmt::format("; did you mean {}?", *near) : ""));
-    } else {
-      std::error_code error;
-      const fs::path path = fs::absolute(value, error).lexically_normal();
-      if (value.empty() || !fs::exists(path, error)) {
-        mistakes.push_back(fmt::format("-a {}: nothing is at {}", argument, path.string()));
-      }
-      arguments.paths.insert_or_assign(name, path.string());
+      continue;
     }
+    if (meant.size() > 1) {
+      mistakes.push_back(
+          fmt::format("-a {}: \"{}\" can be any of the inputs {}", argument, written, join(meant, ", ")));
+      continue;
+    }
+    const std::string& name = meant.front();
+    if (const auto [before, is_new] = spellings.emplace(name, written); !is_new && before->second != written) {
+      mistakes.push_back(fmt::format("-a {}: \"{}\" and \"{}\" are the same input", argument, before->second, written));
+      continue;
+    }
+    if (interface.input_parameter(name) != nullptr) {
+      arguments.parameters.push_back(name + "=" + value);
+      continue;
+    }
+    std::error_code error;
+    const fs::path path = fs::absolute(value, error).lexically_normal();
+    if (value.empty() || !fs::exists(path, error)) {
+      mistakes.push_back(fmt::format("-a {}: nothing is at {}", argument, path.string()));
+    }
+    arguments.paths.insert_or_assign(name, path.string());
   }
   for (const spec::ArtifactSpec& input : interface.input_artifacts) {
     if (input.optional || arguments.paths.contains(input.name)) continue;
@@ -265,7 +300,7 @@ std::string pipeline_around(const spec::ComponentSpec& component, const std::str
 }
 
 ExitCode component_run(const ComponentRunCommand& command, const Console& console) {
-  auto loaded = load_component(command);
+  auto loaded = load_component(command.component, command.options.component_path);
   if (const ExitCode* code = std::get_if<ExitCode>(&loaded)) return *code;
   Result<ExitCode> code = run_loaded(command, std::get<LoadedComponent>(loaded), console);
   if (code) return *code;

@@ -44,14 +44,9 @@ std::string port_line(const Value& port) {
 }  // namespace
 
 ExitCode component_show(const ComponentShowCommand& command) {
-  Result<spec::ReadComponent> read = spec::read_component(command.component);
-  if (!read) return report_error(read.error(), ExitCode::usage);
-  print_error(spec::render(read->diagnostics, read->sources));
-  if (!read->component || spec::has_errors(read->diagnostics)) {
-    print_error("mlpipe: " + command.component + ": " + count_text(read->diagnostics) + "\n");
-    return ExitCode::usage;
-  }
-  const spec::ComponentSpec& component = *read->component;
+  const auto loaded = load_component(command.component, command.component_path);
+  if (const ExitCode* code = std::get_if<ExitCode>(&loaded)) return *code;
+  const spec::ComponentSpec& component = std::get<LoadedComponent>(loaded).component;
   Value inputs = ports(component.interface.input_parameters, component.interface.input_artifacts);
   Value outputs = ports(component.interface.output_parameters, component.interface.output_artifacts);
   if (command.json) {

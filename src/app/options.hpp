@@ -176,6 +176,7 @@ struct GcCommand {
 
 struct ComponentShowCommand {
   std::string component;
+  std::vector<std::string> component_path;
   bool json = false;
 };
 

@@ -73,4 +73,18 @@ std::variant<spec::PipelineSpec, ExitCode> load_pipeline(const std::string& path
   return std::move(*read->spec);
 }
 
+std::variant<LoadedComponent, ExitCode> load_component(const std::string& name,
+                                                       const std::vector<std::string>& components) {
+  Result<fs::path> file = spec::find_component(name, {.component_path = component_path(components)});
+  if (!file) return report_error(file.error(), ExitCode::usage);
+  Result<spec::ReadComponent> read = spec::read_component(*file);
+  if (!read) return report_error(read.error(), ExitCode::usage);
+  print_error(spec::render(read->diagnostics, read->sources));
+  if (!read->component || spec::has_errors(read->diagnostics)) {
+    print_error("mlpipe: " + name + ": " + count_text(read->diagnostics) + "\n");
+    return ExitCode::usage;
+  }
+  return LoadedComponent{std::move(*read->component), *std::move(file)};
+}
+
 }  // namespace mlpipe::app

@@ -13,7 +13,9 @@
 
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/engine/foresight.hpp"
+#include "mlpipe/runner/images.hpp"
 #include "mlpipe/runner/import.hpp"
+#include "mlpipe/spec/reader.hpp"
 #include "mlpipe/sys/env.hpp"
 
 namespace mlpipe::app {
@@ -94,6 +96,19 @@ std::string place_of(const spec::TaskSpec& task, const spec::PipelineSpec& spec)
   return fmt::format("{}:{}:{}: ", printable(spec.sources[task.where.file].name), task.where.line, task.where.column);
 }
 
+// The image of `task` when parameters say which it is.
+std::optional<Problem> image_problem(const plan::Plan& plan, plan::TaskId task) {
+  const spec::ContainerSpec* container = plan.component(task).container();
+  if (container == nullptr || !container->build_context.empty() || container->image.is_literal()) return std::nullopt;
+  const std::string image = runner::image_reference(plan, task);
+  if (image.find("${{") != std::string::npos) return std::nullopt;  // known in the run only
+  const std::optional<std::string> problem = spec::image_name_problem(image);
+  if (!problem) return std::nullopt;
+  return Problem{
+      fmt::format("task {}: \"{}\" is no name of an image: {}", plan.task(task).spec->name, printable(image), *problem),
+      "`image` is made of parameters there: give them so that it names one, such as python:3.11-slim"};
+}
+
 std::optional<Problem> secret_problem(const spec::TaskSpec& task, const spec::SecretSpec& secret) {
   if (!secret.from_file.empty()) {
     std::error_code ignored;
@@ -148,7 +163,7 @@ spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec) {
 }
 
 Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given, const std::set<std::string>& said) {
-  std::vector<Problem> imports;
+  std::vector<Problem> wrong;
   std::vector<Problem> secrets;
   for (plan::TaskId id : plan.order()) {
     if (!plan.selected(id) || given.contains(id)) continue;
@@ -156,16 +171,18 @@ Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given, co
     const engine::TaskData inputs =
         plan.component(id).importer() != nullptr ? engine::inputs_known_beforehand(plan, id) : engine::TaskData();
     if (std::optional<Problem> problem = import_problem(task, plan.component(id), inputs)) {
-      imports.push_back(
-          {place_of(task, plan.spec()) + problem->text + given_with(task, said), std::move(problem->hint)});
+      wrong.push_back({place_of(task, plan.spec()) + problem->text + given_with(task, said), std::move(problem->hint)});
+    }
+    if (std::optional<Problem> problem = image_problem(plan, id)) {
+      wrong.push_back({place_of(task, plan.spec()) + problem->text, std::move(problem->hint)});
     }
     for (const spec::SecretSpec& secret : task.settings->secrets) {
       if (std::optional<Problem> problem = secret_problem(task, secret)) secrets.push_back(*std::move(problem));
     }
   }
-  if (imports.empty() && secrets.empty()) return {};
-  const ErrorCode code = imports.empty() ? ErrorCode::permission : ErrorCode::invalid_input;
-  std::vector<Problem> all = std::move(imports);
+  if (wrong.empty() && secrets.empty()) return {};
+  const ErrorCode code = wrong.empty() ? ErrorCode::permission : ErrorCode::invalid_input;
+  std::vector<Problem> all = std::move(wrong);
   std::move(secrets.begin(), secrets.end(), std::back_inserter(all));
   return fail_with_hint(code, listed(all), hints_of(all));
 }

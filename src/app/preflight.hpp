@@ -16,8 +16,8 @@ namespace mlpipe::app {
 // are looked at when all parameters have defaults.
 spec::Diagnostics warn_of_imports(const spec::PipelineSpec& spec);
 
-// That the selected tasks of `plan` find what they take from outside: imports (as above) and secrets. Else an Error that
-// lists all they do not find: invalid_input when there is an import among it, permission for secrets alone.
+// That the selected tasks of `plan` find what they take from outside: imports (as above), images whose names parameters
+// make, and secrets. Else an Error that lists all they do not find: permission for secrets alone, else invalid_input.
 // Tasks for which there is a result in `given` take nothing. Of a path made of a parameter in `said` it tells that -p gave it.
 Result<> preflight(const plan::Plan& plan, const runner::GivenResults& given = {},
                    const std::set<std::string>& said = {});

@@ -41,7 +41,7 @@ std::string header_text(const RunRow& run, const Console& console) {
   if (duration) add(run.finished ? "took" : "for", duration_text(*duration));
   add("tasks", counts_text(run));
   add("root", run.root);
-  add("command", run.command_line);
+  add("command", shown(run.command_line));
   add("engine", run.host.empty() ? run.engine : fmt::format("{} on {}", run.engine, run.host));
   if (!run.git_commit.empty()) add("commit", run.git_commit + (run.git_dirty ? ", with changes" : ""));
   std::string labels;

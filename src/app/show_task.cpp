@@ -138,7 +138,14 @@ std::string section(std::string_view title, std::string_view body, const Console
   return body.empty() ? "" : fmt::format("\n{}\n{}", styled(title, Style::strong, console.color), body);
 }
 
-std::string parameter_line(const Value& value) { return shorten(printable(parameter_text(value)), k_value_shown); }
+std::string parameter_line(const Value& value) { return shown(parameter_text(value)); }
+
+std::string shown(std::string_view text) {
+  const std::string whole = printable(text);
+  std::string cut = shorten(whole, k_value_shown);
+  if (cut.size() >= whole.size()) return cut;
+  return fmt::format("{} ({} in all; whole with --json)", cut, bytes_text(text.size()));
+}
 
 std::string short_digest(const std::string& digest) {
   const std::size_t colon = digest.find(':');

@@ -23,6 +23,8 @@ std::string metrics_text(const std::vector<std::pair<std::string, Value::Struct>
 // The parts both have.
 std::string section(std::string_view title, std::string_view body, const Console& console);
 std::string parameter_line(const Value& value);
+// `text` in one line, cut when it is long: then with its length and where the whole is.
+std::string shown(std::string_view text);
 // A metric for people: six digits that count, whole numbers whole.
 std::string metric_text(double number);
 std::string short_digest(const std::string& digest);

@@ -1,5 +1,8 @@
 #include "mlpipe/plan/selection.hpp"
 
+#include <set>
+#include <string>
+
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/plan/references.hpp"
 
@@ -77,12 +80,14 @@ Result<std::vector<bool>> choose(const Plan& plan, const Selection& selection) {
 // One line for every output that a chosen task reads from a task left out.
 std::string missing_outputs(const Plan& plan, const std::vector<bool>& chosen) {
   std::string missing;
+  std::set<std::string> told;  // a task may read one output in several places
   for (TaskId task : plan.order()) {
     if (!chosen[index(task)]) continue;
     for_each_reference(*plan.task(task).spec, [&](std::string_view need, std::string_view output) {
       if (output.empty() || chosen[index(*plan.find(need))]) return;
-      missing +=
+      std::string line =
           fmt::format("\n  '{}' reads output '{}' of '{}', which is left out", plan.task(task).path(), output, need);
+      if (told.insert(line).second) missing += line;
     });
   }
   return missing;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "spec/inline_reader.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
 #include "spec/settings_reader.hpp"
@@ -104,6 +105,10 @@ class ComponentReader final {
   void read_container(YamlNode node) {
     ContainerSpec container;
     for (YamlEntry entry : node.entries()) read_container_key(entry, container);
+    if (auto image = node.find("image"); image && node.find("build")) {
+      mistakes_.error(image->where(), "`image` cannot stand beside `build`",
+                      "the image is either built from a folder or has a name: write one of them");
+    }
     if (!node.find("image") && !node.find("build") && !has_misspelt(node, container_keys(), {"image", "build"})) {
       mistakes_.error(node.where(), "the container has neither `image` nor `build`",
                       "name an image, or write `build: .` for the Dockerfile beside this file");
@@ -121,7 +126,8 @@ class ComponentReader final {
     if (key == "build" || (key == "image" && container.build_context.empty()))
       container.image_where = entry.value.where();
     if (key == "image") {
-      if (auto image = read_filled_text(entry.value, "`image`", mistakes_)) container.image = Template::literal(*image);
+      auto image = read_filled_text(entry.value, "`image`", mistakes_);
+      if (image && check_image_name(entry.value, mistakes_)) container.image = Template::literal(*image);
     } else if (key == "build") {
       read_build(entry.value, container);
     } else if (key == "command") {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "mlpipe/base/text.hpp"
 #include "spec/component_reader.hpp"
 #include "spec/node_reader.hpp"
 
@@ -24,6 +25,22 @@ std::vector<std::string> folders_with_components(const fs::path& folder) {
 
 // A bare name is looked for in the component path, too.
 bool is_bare(std::string_view reference) { return reference.find('/') == std::string_view::npos; }
+
+// The folders in which `reference` is looked for, in order.
+std::vector<fs::path> folders_to_search(std::string_view reference, const fs::path& directory,
+                                        const ReadOptions& options) {
+  std::vector<fs::path> folders{directory};
+  if (is_bare(reference)) {
+    folders.insert(folders.end(), options.component_path.begin(), options.component_path.end());
+  }
+  return folders;
+}
+
+// Why nothing was found at `path`.
+std::string why_none(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored) ? "the folder has no component.yaml" : "there is no such file or folder";
+}
 
 // The name of a source as the user knows it: from the working folder when it is below.
 std::string shown(const fs::path& file) {
@@ -54,14 +71,11 @@ std::optional<fs::path> ComponentLibrary::locate(YamlNode reference) {
     reading_.mistakes.error(reference.where(), "`component` cannot be computed: it is read before the run starts");
     return std::nullopt;
   }
-  std::vector<fs::path> places{source_path(reading_.directory / text)};
-  if (is_bare(text)) {
-    for (const fs::path& folder : reading_.options.component_path) places.push_back(source_path(folder / text));
-  }
+  const std::vector<fs::path> folders = folders_to_search(text, reading_.directory, reading_.options);
   // What was read then stays what is read, wherever the disk has a component of that name by now.
   for (Origin origin : {Origin::snapshot, Origin::disk}) {
-    for (const fs::path& place : places) {
-      if (std::optional<fs::path> file = component_file(reading_.files, place, origin)) return file;
+    for (const fs::path& folder : folders) {
+      if (auto file = component_file(reading_.files, source_path(folder / text), origin)) return file;
     }
   }
   no_such_component(reference);
@@ -81,13 +95,10 @@ void ComponentLibrary::no_such_component(YamlNode reference) {
   fs::path parent = fs::path(text).parent_path();
   for (const std::string& name : folders_with_components(path.parent_path()))
     candidates.push_back((parent / name).string());
-  std::error_code ignored;
-  std::string why =
-      fs::is_directory(path, ignored) ? "the folder has no component.yaml" : "there is no such file or folder";
   std::string hint = in_component_path
                          ? fmt::format("looked in {} and in the component path", ticked(reading_.directory.string()))
                          : fmt::format("looked for {}", ticked(path.string()));
-  reading_.mistakes.error(reference.where(), fmt::format("no component {}: {}", ticked(text), why),
+  reading_.mistakes.error(reference.where(), fmt::format("no component {}: {}", ticked(text), why_none(path)),
                           reading_.mistakes.did_you_mean(text, candidates, hint));
 }
 
@@ -110,6 +121,31 @@ ComponentId ComponentLibrary::load(const fs::path& file, YamlNode reference) {
   if (!component) return k_no_component;
   reading_.spec.components.push_back(*std::move(component));
   return static_cast<ComponentId>(reading_.spec.components.size() - 1);
+}
+
+Result<fs::path> find_component(const std::string& name, const ReadOptions& options) {
+  const std::vector<fs::path> folders = folders_to_search(name, ".", options);
+  const SourceFiles files(nullptr);
+  std::vector<std::string> candidates;
+  std::vector<std::string> places;
+  for (const fs::path& folder : folders) {
+    const fs::path path = source_path(folder / name);
+    if (std::optional<fs::path> file = component_file(files, path, Origin::disk)) return fs::path(shown(*file));
+    places.push_back(ticked(path.string()));
+    const fs::path parent = fs::path(name).parent_path();
+    for (const std::string& near : folders_with_components(path.parent_path())) {
+      candidates.push_back((parent / near).string());
+    }
+  }
+  std::string hint = is_bare(name)
+                         ? "name a folder with a component.yaml, or the file; bare names are also looked up in the "
+                           "folders of --component-path and MLPIPE_COMPONENT_PATH"
+                         : "name a folder with a component.yaml, or the file";
+  if (std::optional<std::string> near = closest(name, candidates)) hint = "did you mean " + printable(*near) + "?";
+  return fail_with_hint(
+      ErrorCode::not_found,
+      fmt::format("no component {}: {}; looked for {}", ticked(name), why_none(source_path(name)), join(places, ", ")),
+      hint);
 }
 
 }  // namespace mlpipe::spec

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/spec/reader.hpp"
 #include "spec/interface_reader.hpp"
 #include "spec/node_reader.hpp"
 #include "spec/task_reader.hpp"
@@ -53,9 +54,21 @@ std::optional<std::string> read_artifact_type(YamlNode node, Mistakes& mistakes)
   return std::nullopt;
 }
 
+bool may_be_in_image_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("._-/:@").find(c) != std::string_view::npos;
+}
+
 std::optional<Template> read_computed_image(YamlNode node, Mistakes& mistakes) {
   std::optional<Template> image = read_template(node, "`image`", mistakes);
   if (!image) return std::nullopt;
+  for (const auto& part : image->parts) {
+    const auto* text = std::get_if<std::string>(&part);
+    if (text == nullptr || std::ranges::all_of(*text, may_be_in_image_name)) continue;
+    mistakes.error(node.where(), fmt::format("{} is no name of an image", ticked(node.text())),
+                   "around `${{ }}` stand letters, digits and `._-/:@`, without spaces");
+    return std::nullopt;
+  }
   for (const Reference& reference : image->references()) {
     if (!reference.path.empty() && reference.path[0] == "parameters") continue;
     mistakes.error(reference.where,
@@ -78,15 +91,16 @@ std::optional<Template> read_image(YamlNode node, Mistakes& mistakes) {
   std::optional<std::string> image = read_filled_text(node, "`image`", mistakes);
   if (!image) return std::nullopt;
   if (image->find("${{") != std::string::npos) return read_computed_image(node, mistakes);
-  bool good = std::all_of(image->begin(), image->end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("._-/:@").find(c) != std::string_view::npos;
-  });
-  if (!good || image->front() == '-' || image->front() == '/') {
-    mistakes.error(node.where(), fmt::format("{} is no name of an image", ticked(*image)), "such as python:3.11-slim");
-    return std::nullopt;
-  }
+  if (!check_image_name(node, mistakes)) return std::nullopt;
   return Template::literal(*std::move(image));
+}
+
+bool check_image_name(YamlNode node, Mistakes& mistakes) {
+  const std::optional<std::string> problem = image_name_problem(node.text());
+  if (!problem) return true;
+  mistakes.error(node.where(), fmt::format("{} is no name of an image: {}", ticked(node.text()), *problem),
+                 "such as python:3.11-slim");
+  return false;
 }
 
 ComponentSpec read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,

@@ -13,6 +13,8 @@ bool is_inline_key(std::string_view key);
 
 // An image's name: a text that could be one, or one made of the pipeline's parameters.
 std::optional<Template> read_image(YamlNode node, Mistakes& mistakes);
+// That the text of `node` could be an image's name.
+bool check_image_name(YamlNode node, Mistakes& mistakes);
 
 // What `defaults:` says for tasks that name none.
 struct DefaultImage {

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/spec/reader.hpp"
 #include "spec/node_reader.hpp"
 
 namespace mlpipe::spec {
@@ -73,7 +74,10 @@ void add_artifact(Port port, std::string type, Direction direction, Interface& i
     mistakes.error(port.default_value->where(), "an artifact has no default",
                    "optional: true lets a task leave it out");
   }
-  if (port.path && check_name(*port.path, "the file of an output", mistakes)) artifact.file_name = port.path->text();
+  if (port.path && read_filled_text(*port.path, "`path`", mistakes) &&
+      check_name(*port.path, "the file of an output", mistakes)) {
+    artifact.file_name = port.path->text();
+  }
   auto& list = direction == Direction::input ? interface.input_artifacts : interface.output_artifacts;
   list.push_back(std::move(artifact));
 }
@@ -112,14 +116,15 @@ ParameterType type_of(const Value& value) {
   return value.is_struct() ? ParameterType::structure : ParameterType::string;
 }
 
+void tell_untyped(const Port& port, YamlNode value, Mistakes& mistakes) {
+  mistakes.error(
+      value.where(), fmt::format("parameter {} has neither type nor default", ticked(port.name)),
+      fmt::format("{0}: {{type: String}} must be given; {0}: \"\" has the empty text for default", port.name));
+}
+
 // A parameter that says no type has that of its default.
 void add_typed_by_default(Port port, YamlNode value, Interface& interface, Mistakes& mistakes) {
-  if (value.is_null()) {
-    mistakes.error(
-        value.where(), fmt::format("parameter {} has neither type nor default", ticked(port.name)),
-        fmt::format("{0}: {{type: String}} must be given; {0}: \"\" has the empty text for default", port.name));
-    return;
-  }
+  if (value.is_null()) return tell_untyped(port, value, mistakes);
   std::optional<Value> default_value = read_value(value, mistakes);
   if (!default_value) return;
   ParameterType type = type_of(*default_value);
@@ -138,9 +143,11 @@ void read_parameter(YamlEntry entry, Interface& interface, Mistakes& mistakes) {
   if (!entry.value.is_mapping()) return add_typed_by_default(std::move(port), entry.value, interface, mistakes);
   std::string what = fmt::format("parameter {}", ticked(port.name));
   for (YamlEntry member : entry.value.entries()) read_port_key(member, port, what, k_known, mistakes);
-  if (!port.type) {
-    return add_typed_by_default(port, port.default_value.value_or(YamlNode(entry.value)), interface, mistakes);
+  if (!port.type && !port.default_value) {
+    if (has_misspelt(entry.value, k_known, {"type", "default"})) return;
+    return tell_untyped(port, entry.value, mistakes);
   }
+  if (!port.type) return add_typed_by_default(port, *port.default_value, interface, mistakes);
   std::string_view name = outer_type(port.type->text());
   std::optional<ParameterType> type = parameter_type_of(name);
   if (!type) {
@@ -327,6 +334,18 @@ bool is_unread(const Interface& interface, Direction direction, std::string_view
   return unread.all || std::ranges::any_of(unread.names, [&](const std::string& port) {
            return port == name || normalized_name(port) == normalized_name(name);
          });
+}
+
+std::vector<std::string> inputs_called(const Interface& interface, std::string_view name) {
+  const std::string key = normalized_name(name);
+  std::vector<std::string> alike;
+  const std::vector<std::string> names = port_names(interface, Direction::input);
+  for (std::string_view wanted : {name, std::string_view(key)}) {
+    if (std::ranges::find(names, wanted) != names.end()) return {std::string(wanted)};
+  }
+  std::ranges::copy_if(names, std::back_inserter(alike),
+                       [&](const std::string& each) { return normalized_name(each) == key; });
+  return alike;
 }
 
 std::vector<std::string> port_names(const Interface& interface, Direction direction) {

@@ -81,7 +81,7 @@ class PipelineReader final {
     } else if (key == "experiment") {
       read_experiment(entry.value);
     } else if (key == "on_exit") {
-      mistakes_.error(entry.key.where(), "`on_exit` is not supported by this version");
+      mistakes_.error(entry.key.where(), "`on_exit` is not supported by this version", way_instead(key, k_keys));
     } else {
       unknown_key(entry.key, "a pipeline", k_keys, mistakes_);
     }

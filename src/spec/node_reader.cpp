@@ -4,11 +4,23 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 
 #include "mlpipe/base/text.hpp"
 
 namespace mlpipe::spec {
 namespace {
+
+constexpr double k_longest_seconds = 1e12;  // as parse_duration
+constexpr double k_most_bytes = 9e18;       // as parse_bytes
+
+struct OtherFlag {
+  std::string_view word, meant;
+};
+// Words that YAML 1.1 took for Booleans.
+constexpr std::array<OtherFlag, 6> k_flags_of_others{
+    {{"yes", "true"}, {"on", "true"}, {"y", "true"}, {"no", "false"}, {"off", "false"}, {"n", "false"}}};
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -22,6 +34,26 @@ void wrong_kind(YamlNode node, std::string_view what, std::string_view wanted, M
   } else {
     mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, node.kind_name()), hint);
   }
+}
+
+// What a plain scalar is as a number of YAML; digits that do not fit into an Integer too.
+std::optional<double> plain_number(YamlNode node) {
+  if (!node.is_plain()) return std::nullopt;
+  if (Result<Value> value = plain_value(node.text()); value) {
+    return value->is_number() ? std::optional(value->as_double()) : std::nullopt;
+  }
+  double number = 0;
+  const std::string_view text = node.text();
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+// A number in quotes is a text.
+std::string hint_at_quotes(YamlNode node) {
+  if (node.is_plain()) return {};
+  Result<Value> value = plain_value(node.text());
+  return value && value->is_number() ? "leave the quotes out" : "";
 }
 
 bool expect_scalar(YamlNode node, std::string_view what, std::string_view wanted, Mistakes& mistakes) {
@@ -52,8 +84,12 @@ std::optional<bool> read_flag(YamlNode node, std::string_view what, Mistakes& mi
   if (!expect_scalar(node, what, "true or false", mistakes)) return std::nullopt;
   Result<Value> value = plain_value(node.text());
   if (node.is_plain() && value && value->is_bool()) return value->as_bool();
-  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())),
-                 value && value->is_bool() ? "leave the quotes out" : "");
+  std::string hint;
+  if (value && value->is_bool()) hint = "leave the quotes out";
+  const auto said = std::ranges::find(k_flags_of_others, to_lower(node.text()), &OtherFlag::word);
+  if (said != k_flags_of_others.end())
+    hint = fmt::format("write {}: in YAML 1.2 {} is a text", said->meant, said->word);
+  mistakes.error(node.where(), fmt::format("{} wants true or false, not {}", what, ticked(node.text())), hint);
   return std::nullopt;
 }
 
@@ -63,25 +99,32 @@ std::optional<std::int64_t> read_integer(YamlNode node, std::string_view what, s
                                          : fmt::format("a whole number from {} to {}", least, most);
   if (!expect_scalar(node, what, wanted, mistakes)) return std::nullopt;
   Result<Value> value = plain_value(node.text());
-  if (node.is_plain() && value && value->is_integer() && value->as_integer() >= least && value->as_integer() <= most) {
+  // 2.0 is a whole number, too.
+  if (value) value = coerce(*value, ParameterType::integer);
+  if (node.is_plain() && value && value->as_integer() >= least && value->as_integer() <= most) {
     return value->as_integer();
   }
-  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())));
+  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())),
+                 hint_at_quotes(node));
   return std::nullopt;
 }
 
 std::optional<double> read_number(YamlNode node, std::string_view what, double least, Mistakes& mistakes) {
   std::string wanted = fmt::format("a number, {} or more", number_text(least));
   if (!expect_scalar(node, what, wanted, mistakes)) return std::nullopt;
-  Result<Value> value = plain_value(node.text());
-  if (node.is_plain() && value && value->is_number() && value->as_double() >= least) return value->as_double();
-  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())));
+  if (const std::optional<double> number = plain_number(node); number && *number >= least) return number;
+  mistakes.error(node.where(), fmt::format("{} wants {}, not {}", what, wanted, ticked(node.text())),
+                 hint_at_quotes(node));
   return std::nullopt;
 }
 
 std::optional<std::chrono::milliseconds> read_duration(YamlNode node, std::string_view what, Mistakes& mistakes) {
   if (!expect_scalar(node, what, "a duration such as 90s or 1h30m", mistakes)) return std::nullopt;
   std::optional<std::chrono::milliseconds> duration = parse_duration(node.text());
+  const std::optional<double> seconds = plain_number(node);  // also +5 and 1e3
+  if (!duration && seconds && *seconds >= 0 && *seconds <= k_longest_seconds) {
+    duration = std::chrono::milliseconds(std::llround(*seconds * 1000));
+  }
   if (!duration) {
     mistakes.error(node.where(), fmt::format("{} wants a duration, not {}", what, ticked(node.text())),
                    "write 500ms, 90s, 5m, 1h30m or 1d");
@@ -92,6 +135,10 @@ std::optional<std::chrono::milliseconds> read_duration(YamlNode node, std::strin
 std::optional<std::uint64_t> read_bytes(YamlNode node, std::string_view what, Mistakes& mistakes) {
   if (!expect_scalar(node, what, "an amount of memory such as 4Gi", mistakes)) return std::nullopt;
   std::optional<std::uint64_t> bytes = parse_bytes(node.text());
+  const std::optional<double> number = plain_number(node);  // also +5 and 0x100
+  if (!bytes && number && *number >= 0 && *number <= k_most_bytes) {
+    bytes = static_cast<std::uint64_t>(std::llround(*number));
+  }
   if (!bytes) {
     mistakes.error(node.where(), fmt::format("{} wants an amount of memory, not {}", what, ticked(node.text())),
                    "write 512Mi or 4Gi (powers of 1024), or 500M or 2G (powers of 1000)");
@@ -125,45 +172,104 @@ bool expect_sequence(YamlNode node, std::string_view what, Mistakes& mistakes) {
 namespace {
 
 // Words of other tools for what has another name here.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 15> k_words_of_others{{{"needs", "after"},
-                                                                                           {"depends", "after"},
-                                                                                           {"depends_on", "after"},
-                                                                                           {"dependencies", "after"},
-                                                                                           {"steps", "tasks"},
-                                                                                           {"jobs", "tasks"},
-                                                                                           {"nodes", "tasks"},
-                                                                                           {"stages", "tasks"},
-                                                                                           {"cmd", "command"},
-                                                                                           {"run", "script"},
-                                                                                           {"with", "arguments"},
-                                                                                           {"environment", "env"},
-                                                                                           {"if", "when"},
-                                                                                           {"condition", "when"},
-                                                                                           {"retries", "retry"}}};
+struct OtherName {
+  std::string_view word, meant;
+};
+constexpr std::array<OtherName, 24> k_other_names{
+    {{"needs", "after"},          {"depends", "after"},     {"depends_on", "after"},  {"dependsOn", "after"},
+     {"dependencies", "after"},   {"steps", "tasks"},       {"jobs", "tasks"},        {"nodes", "tasks"},
+     {"stages", "tasks"},         {"params", "parameters"}, {"inputs", "parameters"}, {"cmd", "command"},
+     {"entrypoint", "command"},   {"run", "script"},        {"with", "arguments"},    {"params", "arguments"},
+     {"parameters", "arguments"}, {"environment", "env"},   {"if", "when"},           {"condition", "when"},
+     {"retries", "retry"},        {"caching", "cache"},     {"gpus", "gpu"},          {"cpus", "cpu"}}};
+
+// Words that people try, and what to do instead. `beside`: a key that is known where the word stands; empty: anywhere.
+struct OtherWay {
+  std::string_view word, beside, instead;
+};
+constexpr std::string_view k_pipeline = "defaults";  // a key of pipelines alone
+constexpr std::string_view k_task = "arguments";     // a key of tasks alone
+constexpr std::string_view k_for_all = "it is said of a task; under `defaults` it counts for all tasks";
+constexpr std::string_view k_no_loop =
+    "loops are not supported: write a task for each value, or a loop in the script of one task";
+constexpr std::string_view k_no_mounts =
+    "mounts are not supported: a task with `import` brings data in, and outputs are kept in the pipeline root";
+constexpr std::string_view k_no_schedule = "mlpipe starts nothing by itself: let cron or CI call `mlpipe run`";
+constexpr std::array<OtherWay, 41> k_other_ways{{
+    {"parallelism", "",
+     "how many tasks run at once says `--jobs N`; tasks that must not meet share a pool: pools: {db: 1}"},
+    {"foreach", "", k_no_loop},
+    {"matrix", "", k_no_loop},
+    {"loop", "", k_no_loop},
+    {"pipeline", k_task, "a pipeline cannot be a task of another: write its tasks into this file"},
+    {"pipeline", k_pipeline, "the file is the pipeline: write `name:` and `tasks:` at the top"},
+    {"on_exit", "", "write a task with `run_after_failure: true` that is `after` the others"},
+    {"image", k_pipeline, k_for_all},
+    {"retry", k_pipeline, k_for_all},
+    {"retries", k_pipeline, "it is called `retry` here; under `defaults` it counts for all tasks"},
+    {"timeout", k_pipeline, k_for_all},
+    {"resources", k_pipeline, k_for_all},
+    {"env", k_pipeline, k_for_all},
+    {"environment", k_pipeline, "it is called `env` here; under `defaults` it counts for all tasks"},
+    {"secrets", k_pipeline, k_for_all},
+    {"pool", k_pipeline, k_for_all},
+    {"network", k_pipeline, k_for_all},
+    {"user", k_pipeline, k_for_all},
+    {"pull", k_pipeline, k_for_all},
+    {"cache", k_pipeline, k_for_all},
+    {"caching", k_pipeline, "it is called `cache` here; under `defaults` it counts for all tasks"},
+    {"keep", k_pipeline, k_for_all},
+    {"after", k_pipeline, "it is said of a task: the tasks that must be done first"},
+    {"needs", k_pipeline, "it is called `after` here, and said of a task"},
+    {"depends_on", k_pipeline, "it is called `after` here, and said of a task"},
+    {"arguments", k_pipeline, "a task has arguments; what a run can be given are `parameters`"},
+    {"gpus", k_task, "write resources: {gpu: 1}"},
+    {"gpu", k_task, "write resources: {gpu: 1}"},
+    {"cpu", k_task, "write resources: {cpu: 2}"},
+    {"cpus", k_task, "write resources: {cpu: 2}"},
+    {"memory", k_task, "write resources: {memory: 4Gi}"},
+    {"build", k_task, "only components are built: name a folder with a component.yaml that says `build: .`"},
+    {"name", k_task, "a task is named by its key: tasks: {NAME: ...}"},
+    {"volumes", "", k_no_mounts},
+    {"mounts", "", k_no_mounts},
+    {"working_dir", k_task, "write `cd FOLDER` in the script, or set WORKDIR in the image"},
+    {"workdir", k_task, "write `cd FOLDER` in the script, or set WORKDIR in the image"},
+    {"schedule", k_pipeline, k_no_schedule},
+    {"cron", k_pipeline, k_no_schedule},
+    {"version", k_pipeline, "pipelines have no version here; say it in `labels` or `description`"},
+    {"requests", "cpu", "cpu, memory and gpu stand in `resources` themselves, and are limits"},
+}};
 
 const std::string* known_here_as(std::string_view word, std::span<const std::string> known) {
-  const auto found = std::ranges::find(k_words_of_others, word, &std::pair<std::string_view, std::string_view>::first);
-  if (found == k_words_of_others.end()) return nullptr;
-  const auto name = std::ranges::find(known, found->second);
-  return name == known.end() ? nullptr : &*name;
+  for (const OtherName& name : k_other_names) {
+    if (name.word != word) continue;
+    const auto found = std::ranges::find(known, name.meant);
+    if (found != known.end()) return &*found;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
+std::string way_instead(std::string_view word, std::span<const std::string> known) {
+  for (const OtherWay& way : k_other_ways) {
+    if (way.word != word) continue;
+    if (way.beside.empty() || std::ranges::find(known, way.beside) != known.end()) return std::string(way.instead);
+  }
+  return {};
+}
+
 void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes) {
+  std::string hint = way_instead(key.text(), known);
   if (const std::string* meant = known_here_as(key.text(), known)) {
-    mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
-                   fmt::format("it is called {} here", ticked(*meant)));
-    return;
+    hint = fmt::format("it is called {} here", ticked(*meant));
+  } else if (const std::size_t colon = key.text().find(':');
+             colon != std::string_view::npos && std::ranges::find(known, key.text().substr(0, colon)) != known.end()) {
+    hint = fmt::format("a space is missing behind `{}:`", key.text().substr(0, colon));
+  } else if (hint.empty()) {
+    hint = mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", ")));
   }
-  const std::size_t colon = key.text().find(':');
-  if (colon != std::string_view::npos && std::ranges::find(known, key.text().substr(0, colon)) != known.end()) {
-    mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
-                   fmt::format("a space is missing behind `{}:`", key.text().substr(0, colon)));
-    return;
-  }
-  mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in),
-                 mistakes.did_you_mean(key.text(), known, fmt::format("known keys: {}", join(known, ", "))));
+  mistakes.error(key.where(), fmt::format("unknown key {} in {}", ticked(key.text()), in), std::move(hint));
 }
 
 bool has_misspelt(YamlNode mapping, std::span<const std::string> known,

@@ -40,6 +40,8 @@ std::optional<Value> read_parameter_value(YamlNode node, ParameterType type, std
 
 bool expect_mapping(YamlNode node, std::string_view what, Mistakes& mistakes);
 bool expect_sequence(YamlNode node, std::string_view what, Mistakes& mistakes);
+// What to do instead of writing the key `word`, which other tools have, where `known` are the keys; empty: nobody tried it yet.
+std::string way_instead(std::string_view word, std::span<const std::string> known);
 // "unknown key `imaeg` in task `x`" with the key that was meant.
 void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes);
 // Whether an unknown key of `mapping`, or one that is no text, may mean one of `wanted`. That they are missing need not be said then: it is one

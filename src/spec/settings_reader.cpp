@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "mlpipe/base/text.hpp"
 #include "spec/node_reader.hpp"
@@ -26,12 +27,12 @@ constexpr std::uint64_t k_least_memory = 6U << 20U;
 
 // Cores: 2, 0.5, or in thousandths as Kubernetes writes them, 500m.
 std::optional<double> read_cpu(YamlNode node, Mistakes& mistakes) {
-  if (node.is_plain() && node.text().ends_with('m')) {
-    Result<Value> thousandths = plain_value(node.text().substr(0, node.text().size() - 1));
-    if (thousandths && thousandths->is_integer() && thousandths->as_integer() >= 0) {
-      return thousandths->as_double() / 1000;
-    }
-  }
+  if (!node.is_scalar()) return read_number(node, "`cpu`", 0, mistakes);
+  const bool in_thousandths = node.text().ends_with('m');
+  // In quotes, too, as Kubernetes has it: "500m", "2".
+  Result<Value> number = plain_value(node.text().substr(0, node.text().size() - (in_thousandths ? 1 : 0)));
+  const bool good = number && (in_thousandths ? number->is_integer() : number->is_number()) && number->as_double() >= 0;
+  if (good) return in_thousandths ? number->as_double() / 1000 : number->as_double();
   return read_number(node, "`cpu`", 0, mistakes);
 }
 
@@ -104,6 +105,7 @@ void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::v
   for (YamlEntry member : entry.value.entries()) {
     std::string_view key = member.key.text();
     if (key == "env") {
+      if (!read_text(member.value, "`env`", mistakes)) continue;
       if (check_variable_name(member.value, mistakes)) secret.from_env = member.value.text();
     } else if (key == "file") {
       if (auto path = read_filled_text(member.value, "`file`", mistakes)) secret.from_file = resolved(*path, directory);
@@ -128,8 +130,13 @@ void read_secret(YamlEntry entry, const std::filesystem::path& directory, std::v
 void read_secrets(YamlNode node, const std::filesystem::path& directory, std::vector<SecretSpec>& secrets,
                   Mistakes& mistakes) {
   if (node.is_sequence()) {
+    std::set<std::string_view> seen;
     for (YamlNode item : node.items()) {
       if (!read_text(item, "a secret", mistakes) || !check_variable_name(item, mistakes)) continue;
+      if (!seen.insert(item.text()).second) {
+        mistakes.error(item.where(), fmt::format("secret {} is here twice", ticked(item.text())));
+        continue;
+      }
       put_secret({std::string(item.text()), std::string(item.text()), {}, false, item.where()}, secrets);
     }
     return;
@@ -142,7 +149,8 @@ void read_secrets(YamlNode node, const std::filesystem::path& directory, std::ve
   for (YamlEntry entry : node.entries()) read_secret(entry, directory, secrets, mistakes);
 }
 
-void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& mistakes) {
+void read_pool_names(YamlEntry entry, std::vector<std::string>& pools, Mistakes& mistakes) {
+  const YamlNode node = entry.value;
   pools.clear();
   auto add = [&](YamlNode item) {
     std::optional<std::string> name = read_filled_text(item, "a pool", mistakes);
@@ -155,7 +163,7 @@ void read_pool_names(YamlNode node, std::vector<std::string>& pools, Mistakes& m
     pools.push_back(*std::move(name));
   };
   if (node.is_scalar()) return add(node);
-  if (!expect_sequence(node, "`pools`", mistakes)) return;
+  if (!expect_sequence(node, ticked(entry.key.text()), mistakes)) return;
   for (YamlNode item : node.items()) add(item);
 }
 
@@ -222,7 +230,7 @@ void read_setting(YamlEntry entry, const std::filesystem::path& directory, TaskS
   if (key == "resources") return read_resources(entry.value, settings.resources, mistakes);
   if (key == "env") return read_env(entry.value, settings.env, mistakes);
   if (key == "secrets") return read_secrets(entry.value, directory, settings.secrets, mistakes);
-  if (key == "pool" || key == "pools") return read_pool_names(entry.value, settings.pools, mistakes);
+  if (key == "pool" || key == "pools") return read_pool_names(entry, settings.pools, mistakes);
   if (key == "network") return read_word(entry, {"bridge", "none", "host"}, settings.network, mistakes);
   if (key == "user") return read_word(entry, {"caller", "image"}, settings.user, mistakes);
   if (key == "pull") return read_word(entry, {"missing", "always", "never"}, settings.pull, mistakes);

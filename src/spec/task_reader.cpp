@@ -17,8 +17,28 @@ bool is_any(std::string_view word, std::initializer_list<std::string_view> words
 }
 
 bool is_later(std::string_view key) { return is_any(key, {"foreach", "matrix", "parallelism", "pipeline", "on_exit"}); }
+// Settings of a container, which an import has none of.
+bool is_container_setting(std::string_view key) {
+  return is_any(key, {"retry", "resources", "env", "secrets", "network", "user", "pull"});
+}
 bool is_other_key(std::string_view key) {
   return is_any(key, {"component", "import", "arguments", "after", "when", "run_after_failure", "description"});
+}
+
+// Secrets that become a variable which `env` sets, too.
+std::vector<const SecretSpec*> variables_given_twice(const TaskSettings& settings) {
+  std::vector<const SecretSpec*> twice;
+  for (const SecretSpec& secret : settings.secrets) {
+    if (secret.as_file) continue;
+    if (std::ranges::find(settings.env, secret.name, &EnvVariable::name) != settings.env.end())
+      twice.push_back(&secret);
+  }
+  return twice;
+}
+
+void tell_given_twice(const SecretSpec& secret, Mistakes& mistakes) {
+  mistakes.error(secret.where, fmt::format("variable {} is in `env` and in `secrets`", ticked(secret.name)),
+                 "it has one value in the container: write one of them");
 }
 
 }  // namespace
@@ -54,6 +74,7 @@ TaskDefaults read_defaults(YamlNode node, Reading& reading) {
       unknown_key(entry.key, "`defaults`", known, reading.mistakes);
     }
   }
+  for (const SecretSpec* secret : variables_given_twice(settings)) tell_given_twice(*secret, reading.mistakes);
   defaults.settings = std::make_shared<const TaskSettings>(std::move(settings));
   return defaults;
 }
@@ -83,7 +104,8 @@ TaskSpec TaskReader::read(YamlEntry entry) {
       }
     } else if (is_later(key)) {
       if (key == "pipeline") has_component = false;
-      reading_.mistakes.error(member.key.where(), fmt::format("{} is not supported by this version", ticked(key)));
+      reading_.mistakes.error(member.key.where(), fmt::format("{} is not supported by this version", ticked(key)),
+                              way_instead(key, task_keys()));
     } else if (!is_inline_key(key) && !is_other_key(key)) {
       unknown_key(member.key, fmt::format("task {}", ticked(task.name)), task_keys(), reading_.mistakes);
     }
@@ -100,6 +122,11 @@ std::shared_ptr<const TaskSettings> TaskReader::read_settings(YamlNode task) {
   }
   if (auto pool = task.find("pool"); pool && task.find("pools")) {
     reading_.mistakes.error(pool->where(), "`pool` and `pools` mean the same: write one of them");
+  }
+  const std::vector<const SecretSpec*> before = variables_given_twice(*defaults_.settings);
+  for (const SecretSpec* secret : variables_given_twice(*settings)) {
+    const bool is_told = std::ranges::any_of(before, [&](const SecretSpec* s) { return s->name == secret->name; });
+    if (!is_told) tell_given_twice(*secret, reading_.mistakes);
   }
   warn_of_idle_settings(task, *settings, reading_.mistakes);
   return settings;
@@ -132,6 +159,9 @@ ComponentId TaskReader::read_component(YamlEntry task) {
     if (is_inline_key(key) || (import && key == "arguments")) {
       reading_.mistakes.error(entry.key.where(), fmt::format("{} cannot stand beside `{}`", ticked(key), kind),
                               component ? "what the container is and takes, the component says" : "");
+    } else if (import && is_container_setting(key)) {
+      reading_.mistakes.error(entry.key.where(), fmt::format("{} has no meaning beside `import`", ticked(key)),
+                              "an import runs no container: mlpipe itself looks at the file");
     }
   }
   return component ? library_.find(*component) : read_import(*import, task);

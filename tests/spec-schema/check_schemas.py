@@ -2,7 +2,7 @@
 """Holds docs/schema/ against what the program reads.
 
 Every example, component, accepted fixture and ```yaml block of docs/format.md must fit its schema; every rejected fixture
-must not, except those in BEYOND, whose mistake no schema can see. Needs Debian's python3-jsonschema and python3-yaml.
+must not, except those in BEYOND, whose mistake no schema can see; of those named each_task_* each task by itself must not. Needs Debian's python3-jsonschema and python3-yaml.
 """
 import json
 import pathlib
@@ -24,7 +24,9 @@ BEYOND = {
     "artifact_values.yaml": "what an expression names is not in its text",
     "cycle.yaml": "order follows from all tasks together",
     "missing_arguments.yaml": "what is missing follows from the component",
+    "when_no_condition.yaml": "the type of an expression is not in its text",
     "variable_clash.yaml": "two names become one variable",
+    "variables_twice.yaml": "what a task has follows from `defaults` too",
 }
 
 
@@ -37,11 +39,11 @@ for tag, pattern, first in [
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
     ("merge", r"^<<$", "<"),
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
     ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
 ]:
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
-Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value, 16 if "x" in node.value else 8 if "o" in node.value else 10))
 
 
 def text_keys(value, seen=()):
@@ -100,6 +102,12 @@ def main(root):
                     failures.append(f"{path.name}: listed as beyond the schema, but it finds {found[0]}")
             elif not found:
                 failures.append(f"{path.name}: the schema finds nothing wrong")
+            if path.name.startswith("each_task_"):
+                document = text_keys(yaml.load(path.read_bytes(), Loader))
+                for name, task in document["tasks"].items():
+                    checked += 1
+                    if schemas[kind].is_valid({**document, "tasks": {name: task}}):
+                        failures.append(f"{path.name}: the schema finds nothing wrong with task {name}: {task}")
     failures += [f"{name}: listed as beyond the schema, but there is no such fixture" for name in sorted(unused)]
 
     reference = (root / "docs/format.md").read_text()

@@ -32,6 +32,10 @@ Result<ReadPipeline> read_pipeline(const std::filesystem::path& path, const Read
 ReadPipeline read_pipeline_text(std::string text, std::string name, const std::filesystem::path& directory,
                                 const ReadOptions& options);
 
+// The file of the component `name`, found as a task's `component: NAME` of a pipeline in the working folder is. Errors say where
+// it was looked for.
+Result<std::filesystem::path> find_component(const std::string& name, const ReadOptions& options);
+
 // A component.yaml by itself, for `component show`; the same kinds of diagnostics.
 struct ReadComponent {
   std::optional<ComponentSpec> component;
@@ -39,5 +43,12 @@ struct ReadComponent {
   std::vector<SourceFile> sources;
 };
 Result<ReadComponent> read_component(const std::filesystem::path& path);
+
+// Why `name` cannot name a container image ("python:3.11-slim", "registry:5000/team/x@sha256:..."); nothing when it can.
+std::optional<std::string> image_name_problem(std::string_view name);
+
+// The inputs that `name` can mean: as it is named ("learning_rate"), or as components write it ("Learning rate"). More than
+// one: inputs that are alike, and none is named exactly so.
+std::vector<std::string> inputs_called(const Interface& interface, std::string_view name);
 
 }  // namespace mlpipe::spec

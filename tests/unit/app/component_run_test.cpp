@@ -53,6 +53,29 @@ TEST_F(ComponentRun, AllMistakesAreToldOfAtOnce) {
                 "(system.Dataset)\ninput title is missing: say -a title=VALUE (String)");
 }
 
+TEST_F(ComponentRun, AnInputMayBeSaidAsTheComponentWritesIt) {
+  const auto arguments = component_arguments(
+      component_, {"Dataset=" + file("a.csv"), "Test Set=" + file("a.csv"), "title=x", "N Trials=3"});
+  ASSERT_TRUE(arguments) << arguments.error().message;
+  EXPECT_THAT(arguments->parameters, ElementsAre("title=x", "n-trials=3"));
+  EXPECT_THAT(arguments->paths,
+              ElementsAre(testing::Pair("dataset", file("a.csv")), testing::Pair("test-set", file("a.csv"))));
+}
+
+TEST_F(ComponentRun, TwoSpellingsOfOneInputAreAMistake) {
+  const auto refused = component_arguments(component_, {"dataset=" + file("a.csv"), "Title=x", "title=y"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "-a title=y: \"Title\" and \"title\" are the same input");
+}
+
+TEST_F(ComponentRun, ASpellingOfTwoInputsIsAMistake) {
+  component_.interface.input_parameters.push_back({.name = "n__trials", .optional = true});
+  const auto refused = component_arguments(component_, {"dataset=" + file("a.csv"), "title=x", "N Trials=3"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "-a N Trials=3: \"N Trials\" can be any of the inputs n-trials, n__trials");
+  EXPECT_TRUE(component_arguments(component_, {"dataset=" + file("a.csv"), "title=x", "n__trials=3"}));
+}
+
 TEST_F(ComponentRun, ThePipelineAroundItIsRead) {
   EXPECT_EQ(name_around(component_), "Train-it");
   const std::string text = pipeline_around(component_, file("train"), {{"dataset", file("a.csv")}});

@@ -142,6 +142,25 @@ TEST(ResourceSettings, WhatTheEngineTakesAtLeastIsTakenAndNothingIsNoLimit) {
   EXPECT_EQ(with_cache("", "resources: {shm: 1}").resources.shm, 1U);
 }
 
+TEST(ResourceSettings, CoresMayBeWrittenAsKubernetesDoes) {
+  for (const auto& [text, cores] : std::vector<std::pair<std::string, double>>{{"2", 2},
+                                                                               {"\"2\"", 2},
+                                                                               {"0.5", 0.5},
+                                                                               {"\"0.5\"", 0.5},
+                                                                               {"500m", 0.5},
+                                                                               {"\"500m\"", 0.5},
+                                                                               {"'1500m'", 1.5}}) {
+    EXPECT_EQ(with_cache("", "resources: {cpu: " + text + "}").resources.cpu, cores) << text;
+  }
+}
+
+TEST(ResourceSettings, NumbersOfYamlCountAsTheyDoElsewhere) {
+  EXPECT_EQ(with_cache("", "resources: {gpu: 2.0}").resources.gpu, 2);
+  EXPECT_EQ(with_cache("", "resources: {shm: 0x100}").resources.shm, 256U);
+  EXPECT_EQ(with_cache("", "timeout: 1e3").timeout, std::chrono::seconds(1000));
+  EXPECT_EQ(with_cache("", "timeout: +5").timeout, std::chrono::seconds(5));
+}
+
 TEST(Experiment, IsATextOfThePipeline) {
   auto experiment = [](const std::string& line) {
     return read("name: p\n" + line + "tasks: {a: {image: x}}\n").spec->experiment;
