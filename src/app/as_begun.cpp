@@ -26,17 +26,6 @@ class Differences final {
 
 std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
 
-void compare_labels(const RunCommand& said, const metadata::RunRow& run, Differences& differences) {
-  for (const std::string& label : said.labels) {
-    const std::size_t equals = label.find('=');
-    const std::string name = label.substr(0, equals);
-    const std::string text = label.substr(equals + 1);
-    const auto found = run.labels.find(name);
-    if (found != run.labels.end() && found->second == text) continue;
-    differences.add("label " + name, found == run.labels.end() ? "none" : found->second, or_none(text));
-  }
-}
-
 void compare_lists(std::string_view option, const std::vector<std::string>& has, const std::vector<std::string>& asked,
                    Differences& differences) {
   if (!asked.empty() && asked != has) differences.add(option, or_none(join(has, ", ")), join(asked, ", "));
@@ -84,7 +73,6 @@ Result<> check_as_begun(const RunCommand& said, const metadata::RunRow& run, con
   Differences differences;
   if (!said.run_id.empty() && said.run_id != run.id) differences.add("--run-id", run.id, said.run_id);
   if (Result<> compared = compare_arguments(said, run, root, differences); !compared) return compared;
-  compare_labels(said, run, differences);
   if (!said.experiment.empty() && said.experiment != run.experiment) {
     differences.add("--experiment", or_none(run.experiment), said.experiment);
   }
@@ -96,6 +84,20 @@ Result<> check_as_begun(const RunCommand& said, const metadata::RunRow& run, con
                   differences.text()),
       fmt::format("`mlpipe resume {}` goes on with it as it was; `mlpipe run` without --resume begins a new run",
                   run.id));
+}
+
+// They may have been changed by `mlpipe label` since the run was begun, and what runs does not hang on them.
+void tell_of_other_labels(const RunCommand& said, const metadata::RunRow& run) {
+  std::vector<std::string> others;
+  for (const std::string& label : said.labels) {
+    const std::size_t equals = label.find('=');
+    const auto found = run.labels.find(label.substr(0, equals));
+    if (found == run.labels.end() || found->second != label.substr(equals + 1)) others.push_back(printable(label));
+  }
+  if (others.empty()) return;
+  print_error(
+      fmt::format("mlpipe: run {} goes on with the labels it has, without {}; `mlpipe label {} NAME=TEXT` sets one\n",
+                  run.id, join(others, ", "), run.id));
 }
 
 void tell_of_changed_files(const metadata::RunRow& run, const artifact::Root& root, const std::string& pipeline) {

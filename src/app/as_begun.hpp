@@ -12,6 +12,8 @@ namespace mlpipe::app {
 // not said is as the run has it.
 Result<> check_as_begun(const RunCommand& said, const metadata::RunRow& run, const artifact::Root& root);
 
+// Tells of labels that are asked for and that the run does not have.
+void tell_of_other_labels(const RunCommand& said, const metadata::RunRow& run);
 // Tells of files of the run's pipeline that have changed since it was begun. `pipeline`: where its file is now; empty: where
 // it was.
 void tell_of_changed_files(const metadata::RunRow& run, const artifact::Root& root, const std::string& pipeline);

@@ -31,11 +31,10 @@ void note_lost_output(const Error& error) {
 
 ExitCode code_after_output(ExitCode code) {
   if (!lost_output()) return code;
-  const bool has_done_its_work = code == ExitCode::succeeded || code == ExitCode::run_failed;
   return report_error({.code = lost_output()->code,
                        .message = "standard output could not be written: " + lost_output()->message,
                        .hint = "what was printed is not whole; free space, or send it elsewhere"},
-                      has_done_its_work ? ExitCode::environment : code);
+                      code == ExitCode::succeeded ? ExitCode::environment : code);
 }
 
 void print_error(std::string_view text) { (void)sys::write_all(STDERR_FILENO, text); }

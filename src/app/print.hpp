@@ -11,8 +11,8 @@ namespace mlpipe::app {
 bool print(std::string_view text);
 // Standard output could not be written because of `error`: code_after_output() will tell.
 void note_lost_output(const Error& error);
-// The code to leave with when all is done and `code` says how it went: tells of standard output that could not be written. A
-// reader that went away is no error.
+// The code to leave with when all is done and `code` says how it went: tells of standard output that could not be written,
+// which is a failure of what succeeded otherwise. A reader that went away is no error.
 ExitCode code_after_output(ExitCode code);
 // To standard error.
 void print_error(std::string_view text);

@@ -267,6 +267,7 @@ Result<ExitCode> resume_run(const ResumeCommand& command) {
   if (!row) return Failure(row.error());
   if (row->interrupted && !says_what_to_run(command)) {
     if (Result<> same = check_as_begun(command.options, *row, root); !same) return Failure(same.error());
+    tell_of_other_labels(command.options, *row);
     tell_of_changed_files(*row, root, command.options.pipeline);
   }
   if (command.run == "latest" && row->state == engine::RunState::succeeded && !says_what_to_run(command)) {

@@ -4,6 +4,7 @@
 
 #include "mlpipe/artifact/log_file.hpp"
 #include "mlpipe/base/text.hpp"
+#include "mlpipe/base/value.hpp"
 
 namespace mlpipe::artifact {
 
@@ -27,6 +28,9 @@ LogMasker::LogMasker(const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets) {
     std::string word = without_line_end(secret);
     add_lines(word);
+    // JSON has its own spelling of quotes, backslashes and line ends, and messages and logs are full of JSON.
+    const std::string quoted = to_json(Value(word));
+    if (std::string inside = quoted.substr(1, quoted.size() - 2); inside != word) secrets_.push_back(std::move(inside));
     if (!word.empty()) secrets_.push_back(std::move(word));
   }
   std::ranges::sort(secrets_, std::ranges::greater(), &std::string::size);

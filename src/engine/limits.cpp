@@ -37,6 +37,12 @@ std::string excess_text(const spec::PipelineSpec& spec, const Demand& demand, co
   return text;
 }
 
+// "pipeline.yaml:7:3: ", where the task is written; "" for one that is in no file.
+std::string place_text(const spec::PipelineSpec& spec, const spec::Where& where) {
+  if (where.line == 0 || where.file >= spec.sources.size()) return {};
+  return fmt::format("{}:{}:{}: ", spec.sources[where.file].name, where.line, where.column);
+}
+
 }  // namespace
 
 Result<> check_fits(const plan::Plan& plan, const Limits& limits) {
@@ -53,7 +59,10 @@ Result<> check_fits(const plan::Plan& plan, const Limits& limits) {
       excess = excess_text(plan.spec(), demand_of(plan.spec(), *settings), all);
     }
     if (excess.empty()) continue;
-    if (++count <= k_longest_list) list += fmt::format("\n  '{}' {}", plan.task(id).path(), excess);
+    if (++count <= k_longest_list) {
+      list += fmt::format("\n  {}'{}' {}", place_text(plan.spec(), plan.task(id).spec->where), plan.task(id).path(),
+                          excess);
+    }
   }
   if (count == 0) return {};
   if (count > k_longest_list) list += fmt::format("\n  and {} more", count - k_longest_list);

@@ -43,6 +43,11 @@ TEST(LogMasker, IgnoresEmptySecretsAndLineEnds) {
   expect_masked({"key\n"}, "the key is", "the *** is");
 }
 
+TEST(LogMasker, KnowsSecretsAsJsonSpellsThem) {
+  expect_masked({"a\"b\\c"}, R"({"key":"a\"b\\c"} and a"b\c)", R"({"key":"***"} and ***)");
+  EXPECT_EQ(mask_secrets(R"(got "x\ny" for x)", {"x\ny\n"}), R"(got "***" for x)");
+}
+
 TEST(LogMasker, TakesBinarySecrets) {
   expect_masked({std::string("\0\xff\x01", 3)}, std::string_view("a\0\xff\x01z\0\xff", 7),
                 std::string_view("a***z\0\xff", 7));
