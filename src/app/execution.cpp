@@ -129,8 +129,13 @@ class RecordWithEnding final : public engine::Record {
 
 std::vector<metadata::RunRecord::ResolvedImage> resolved(const runner::PreparedImages& images) {
   std::vector<metadata::RunRecord::ResolvedImage> list;
-  for (const auto& [key, image] : images.by_key)
-    list.push_back({.reference = key, .id = image.id, .digest = image.digest});
+  for (const auto& [key, image] : images.by_key) {
+    const auto made_of = images.made_of.find(key);
+    list.push_back({.reference = key,
+                    .id = image.id,
+                    .digest = image.digest,
+                    .made_of = made_of == images.made_of.end() ? "" : made_of->second});
+  }
   return list;
 }
 

@@ -227,7 +227,7 @@ class Removal final {
 
   // The link to the newest run, and what no run has any more.
   void after_runs() {
-    if (Result<> removed = metadata::remove_unused_fingerprints(root_.database()); !removed) {
+    if (Result<> removed = metadata::remove_unused_texts(root_.database()); !removed) {
       done_.remarks.push_back(removed.error().message);
     }
     std::error_code error;

@@ -13,6 +13,7 @@
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/metadata/lineage.hpp"
 #include "mlpipe/plan/fingerprint.hpp"
+#include "mlpipe/runner/build_context.hpp"
 
 namespace mlpipe::app {
 namespace {
@@ -31,6 +32,7 @@ struct Change {
   std::string text;
   std::string made_by;     // of an input: the task of this run that gave it
   std::string built_from;  // of an image: the folder
+  std::string in_build;    // of an image: what changed there; "" when that is not on record
   std::optional<std::uint64_t> bytes_before;
   std::optional<std::uint64_t> bytes_after;
   std::string first_difference;
@@ -117,9 +119,21 @@ class Explainer final {
       Change& change = found.changes.emplace_back();
       change.text = plan::to_string(fact);
       change.fact = std::move(fact);
-      if (change.fact.kind == "image" && task.image.starts_with('/')) change.built_from = task.image;
+      if (change.fact.kind == "image" && task.image.starts_with('/')) {
+        if (Result<> looked = look_at_build(task, change); !looked) return looked;
+      }
       if (change.fact.kind == "input") look_at_input(task, *found.compared_with, change);
     }
+    return {};
+  }
+
+  Result<> look_at_build(const TaskRow& task, Change& change) {
+    change.built_from = task.image;
+    const Result<std::optional<std::string>> before = queries_.made_of(change.fact.before);
+    if (!before) return Failure(before.error());
+    const Result<std::optional<std::string>> after = queries_.made_of(change.fact.after);
+    if (!after) return Failure(after.error());
+    if (*before && *after) change.in_build = runner::build_changes(**before, **after);
     return {};
   }
 
@@ -225,8 +239,8 @@ std::string comparison_text(const TaskRow& task, const Explanation& found) {
     text += fmt::format("    {}\n", change.text);
     if (!change.made_by.empty()) text += fmt::format("      it is the output of {}\n", printable(change.made_by));
     if (!change.built_from.empty()) {
-      text += fmt::format("      it was built anew from {}: its files changed, or the image it starts from\n",
-                          printable(change.built_from));
+      text += fmt::format("      it was built anew from {}: {}\n", printable(change.built_from),
+                          change.in_build.empty() ? "its files changed, or the image it starts from" : change.in_build);
     }
     if (const std::string sizes = file_sizes(change); !sizes.empty()) text += fmt::format("      {}\n", sizes);
     if (!change.first_difference.empty()) text += fmt::format("      first difference: {}\n", change.first_difference);
@@ -253,6 +267,7 @@ Value change_value(const Change& change) {
   add("after", change.fact.after);
   add("made_by", change.made_by);
   add("built_from", change.built_from);
+  add("in_build", change.in_build);
   add("first_difference", change.first_difference);
   if (change.bytes_before) value.emplace("bytes_before", static_cast<std::int64_t>(*change.bytes_before));
   if (change.bytes_after) value.emplace("bytes_after", static_cast<std::int64_t>(*change.bytes_after));

@@ -82,6 +82,10 @@ class SqliteQueries final : public Queries {
     return snapshot([&] { return read_fingerprint_text(*database_, fingerprint); });
   }
 
+  Result<std::optional<std::string>> made_of(const std::string& image) override {
+    return snapshot([&] { return read_build(*database_, image); });
+  }
+
   Result<std::optional<Making>> earlier_making(const std::string& run_id, const std::string& task,
                                                Comparable comparable) override {
     return snapshot([&]() -> Result<std::optional<Making>> {

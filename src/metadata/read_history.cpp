@@ -37,17 +37,30 @@ Result<std::vector<std::int64_t>> runs_in_which(Database& database, std::string_
 
 }  // namespace
 
-Result<std::optional<std::string>> read_fingerprint_text(Database& database, const std::string& fingerprint) {
+namespace {
+
+// The one text that `sql` gives for ?1.
+Result<std::optional<std::string>> read_text(Database& database, const char* sql, const std::string& key) {
   std::optional<std::string> text;
   Result<> read = each_row(
-      database, "SELECT text FROM fingerprints WHERE fingerprint = ?1",
+      database, sql,
       [&](const Statement& row) -> Result<> {
         text = row.text(0);
         return {};
       },
-      fingerprint);
+      key);
   if (!read) return Failure(std::move(read).error());
   return text;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> read_fingerprint_text(Database& database, const std::string& fingerprint) {
+  return read_text(database, "SELECT text FROM fingerprints WHERE fingerprint = ?1", fingerprint);
+}
+
+Result<std::optional<std::string>> read_build(Database& database, const std::string& image) {
+  return read_text(database, "SELECT made_of FROM builds WHERE image = ?1", image);
 }
 
 Result<std::map<std::string, milliseconds>> read_usual_durations(Database& database, const std::string& pipeline,

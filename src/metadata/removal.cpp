@@ -24,10 +24,12 @@ Result<> remove_run(const std::filesystem::path& file, const std::string& run_id
   return transaction->commit();
 }
 
-Result<> remove_unused_fingerprints(const std::filesystem::path& file) {
+Result<> remove_unused_texts(const std::filesystem::path& file) {
   Result<std::unique_ptr<Database>> database = open_for_writing(file);
   if (!database) return Failure(std::move(database).error());
-  return (*database)->execute("DELETE FROM fingerprints WHERE fingerprint NOT IN (SELECT fingerprint FROM attempts)");
+  return (*database)->execute(
+      "DELETE FROM fingerprints WHERE fingerprint NOT IN (SELECT fingerprint FROM attempts);"
+      "DELETE FROM builds WHERE image NOT IN (SELECT id FROM images)");
 }
 
 Result<std::vector<GonePayload>> gone_payloads(const std::filesystem::path& file) {

@@ -93,6 +93,7 @@ class SqliteRunRecord final : public RunRecord {
     Result<> recorded = in_transaction([&]() -> Result<> {
       for (const ResolvedImage& image : images) {
         Result<> added = insert_image_.run(run_, image.reference, image.id, image.digest);
+        if (added && !image.made_of.empty()) added = insert_build_.run(image.id, image.made_of);
         if (!added) return added;
       }
       for (const auto& [task, reference] : named) {
@@ -179,6 +180,7 @@ class SqliteRunRecord final : public RunRecord {
          "0, "
          "'', 'cached', ?3, ?4, ?5)"},
         {&insert_fingerprint_, "INSERT OR IGNORE INTO fingerprints VALUES (?1, ?2)"},
+        {&insert_build_, "INSERT OR IGNORE INTO builds VALUES (?1, ?2)"},
         {&update_cached_task_,
          "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = "
          "?2"},
@@ -427,7 +429,7 @@ class SqliteRunRecord final : public RunRecord {
   std::unique_ptr<Database> database_;  // before the statements: they must go first
   Statement insert_run_, insert_argument_, insert_label_, insert_image_, name_image_, insert_task_, insert_event_,
       update_task_, insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_,
-      insert_cached_, insert_fingerprint_, update_cached_task_, mark_removed_;
+      insert_cached_, insert_fingerprint_, insert_build_, update_cached_task_, mark_removed_;
   std::optional<ResultReader> results_;
   std::optional<Transaction> snapshot_;  // for results(), until the next commit
   DataWriter data_;

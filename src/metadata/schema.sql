@@ -102,6 +102,12 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_by_fingerprint ON attempts (fingerprint) WHERE fingerprint <> '' AND state IN ('succeeded', 'cached');
 
+-- What images that mlpipe built are made of (runner/build_context.hpp).
+CREATE TABLE builds (
+  image   TEXT PRIMARY KEY,                     -- its id
+  made_of TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What fingerprints were made of (plan/fingerprint.hpp).
 CREATE TABLE fingerprints (
   fingerprint TEXT PRIMARY KEY,

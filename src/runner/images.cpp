@@ -90,28 +90,43 @@ std::string repository_name(std::string_view component) {
   return name.empty() ? "component" : name;
 }
 
+// What a folder of thousands of files is made of is not kept.
+constexpr std::size_t k_longest_made_of = 256U << 10U;
+
 struct Prepared {
   std::string tag;
   Image image;
+  std::string made_of = {};
 };
 
-// The tag that the image built from the folder as it is now has.
-Result<std::string> tag_of_build(const Wanted& wanted, ContainerEngine& engine) {
-  Result<std::string> digest = build_context_digest(wanted.build_context);
-  if (!digest) return within("building the image of component " + wanted.component, digest.error());
-  std::string recipe = *digest;
+// What the image built from the folder as it is now would be.
+struct Recipe {
+  std::string tag;
+  std::string made_of;  // PreparedImages::made_of
+};
+
+Result<Recipe> recipe_of(const Wanted& wanted, ContainerEngine& engine) {
+  Result<BuildContext> context = read_build_context(wanted.build_context);
+  if (!context) return within("building the image of component " + wanted.component, context.error());
+  std::string counts = context->digest;
+  Recipe recipe;
   for (const std::string& base : base_images(wanted.build_context)) {
     Result<Image> image = engine.inspect_image(base);
-    recipe += "\n" + base + " " + (image ? image->id : std::string("absent"));
+    const std::string id = image ? image->id : std::string("absent");
+    counts += "\n" + base + " " + id;
+    recipe.made_of += fmt::format("from {} {}\n", printable(base), id);
   }
-  return fmt::format("mlpipe/{}:{}", repository_name(wanted.component), sha256_hex(recipe).substr(0, 12));
+  recipe.made_of += context->files;
+  if (recipe.made_of.size() > k_longest_made_of) recipe.made_of.clear();
+  recipe.tag = fmt::format("mlpipe/{}:{}", repository_name(wanted.component), sha256_hex(counts).substr(0, 12));
+  return recipe;
 }
 
 Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
                        const sys::StopSignal& stop) {
-  Result<std::string> tagged = tag_of_build(wanted, engine);
-  if (!tagged) return Failure(std::move(tagged).error());
-  const std::string& tag = *tagged;
+  Result<Recipe> recipe = recipe_of(wanted, engine);
+  if (!recipe) return Failure(std::move(recipe).error());
+  const std::string& tag = recipe->tag;
   Result<Image> image = engine.inspect_image(tag);
   if (!image && image.error().code == ErrorCode::not_found) {
     progress(fmt::format("building {} from {}", tag, wanted.build_context.string()));
@@ -122,7 +137,7 @@ Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const Prog
     image = engine.build_image({.context = wanted.build_context, .tag = tag}, steps, stop);
   }
   if (!image) return within("building the image of component " + wanted.component, image.error());
-  return Prepared{tag, std::move(*image)};
+  return Prepared{tag, std::move(*image), std::move(recipe->made_of)};
 }
 
 Result<Prepared> restore(const Wanted& wanted, const PinnedImage& pin, ContainerEngine& engine,
@@ -203,6 +218,7 @@ Result<PreparedImages> prepare_all(const std::vector<Wanted>& wanted, const Prep
       continue;
     }
     images.tags.emplace(wanted[i].key, prepared[i]->tag);
+    if (!prepared[i]->made_of.empty()) images.made_of.emplace(wanted[i].key, std::move(prepared[i]->made_of));
     images.by_key.emplace(wanted[i].key, std::move(prepared[i]->image));
   }
   if (errors.empty()) return images;
@@ -288,8 +304,8 @@ FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine) {
       continue;
     }
     const bool is_built = !wanted.build_context.empty();
-    const Result<std::string> reference = is_built ? tag_of_build(wanted, *engine) : Result<std::string>(wanted.key);
-    Result<Image> image = reference ? engine->inspect_image(*reference) : Failure(reference.error());
+    Result<Recipe> recipe = is_built ? recipe_of(wanted, *engine) : Recipe{.tag = wanted.key, .made_of = {}};
+    Result<Image> image = recipe ? engine->inspect_image(recipe->tag) : Failure(recipe.error());
     if (image) {
       found.by_key.emplace(wanted.key, std::move(*image));
       if (!is_built && wanted.pull == spec::PullPolicy::always) found.pulled_anew.insert(wanted.key);

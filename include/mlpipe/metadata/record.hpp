@@ -43,6 +43,7 @@ class RunRecord : public engine::Record, public ResultSearch {
     std::string reference;
     std::string id;
     std::string digest;
+    std::string made_of = {};  // of one that was built: what it is made of, for people who ask why it changed
   };
   // `named`: images, by their references, of tasks whose component does not say which it is.
   virtual Result<> record_images(const std::vector<ResolvedImage>& images,

@@ -13,8 +13,8 @@ namespace mlpipe::metadata {
 // gone from the cache; runs that were cached from it keep their own rows. Caller holds the run's lock. No such run: fine.
 Result<> remove_run(const std::filesystem::path& database, const std::string& run_id);
 
-// Forgets what fingerprints were made of that no attempt has any more. Reads all attempts.
-Result<> remove_unused_fingerprints(const std::filesystem::path& database);
+// Forgets what fingerprints that no attempt has any more, and images that no run has, were made of. Reads all attempts.
+Result<> remove_unused_texts(const std::filesystem::path& database);
 
 // An output whose payload is to be gone, as the record says.
 struct GonePayload {

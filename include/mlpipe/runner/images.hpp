@@ -13,9 +13,10 @@
 namespace mlpipe::runner {
 
 struct PreparedImages {
-  std::map<std::string, Image> by_key;        // RunContext::images
-  std::map<std::string, std::string> tags;    // key -> the reference it has in the engine
-  std::map<plan::TaskId, std::string> named;  // the key of tasks whose inputs, known beforehand, say which image it is
+  std::map<std::string, Image> by_key;         // RunContext::images
+  std::map<std::string, std::string> tags;     // key -> the reference it has in the engine
+  std::map<std::string, std::string> made_of;  // of those that are built: what they are made of (build_changes())
+  std::map<plan::TaskId, std::string> named;   // the key of tasks whose inputs, known beforehand, say which image it is
 };
 
 // The reference of the image of `task`, which runs in a container and is not built: with ${{ }} only if that is not known yet.

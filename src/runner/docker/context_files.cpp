@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <optional>
+#include <span>
 #include <system_error>
 
 #include "mlpipe/base/sha256.hpp"
+#include "mlpipe/base/text.hpp"
 #include "mlpipe/runner/build_context.hpp"
 #include "mlpipe/sys/file.hpp"
 #include "runner/docker/dockerignore.hpp"
@@ -127,26 +130,85 @@ Result<std::string> ContextReader::next() {
 
 }  // namespace docker
 
-Result<std::string> build_context_digest(const std::filesystem::path& context) {
+Result<BuildContext> read_build_context(const std::filesystem::path& context) {
   using docker::ContextFile;
   const Result<std::vector<ContextFile>> files = docker::list_context(context);
   if (!files) return Failure(files.error());
-  Sha256 hash;
+  BuildContext read;
+  Sha256 whole;
   for (const ContextFile& file : *files) {
+    Sha256 own;
+    const auto add = [&](std::string_view bytes) {
+      whole.update(bytes);
+      own.update(bytes);
+    };
     // Lengths go before what they measure, so that no two contexts give the same bytes.
-    hash.update(fmt::format("{} {:o} {} {} {}\n{}\n{}\n", static_cast<int>(file.kind), file.mode, file.size,
-                            file.path.size(), file.target.size(), file.path, file.target));
-    if (file.kind != ContextFile::Kind::file) continue;
-    Result<docker::ContextReader> reader = docker::ContextReader::open(file);
-    if (!reader) return Failure(std::move(reader).error());
-    while (true) {
-      const Result<std::string> piece = reader->next();
-      if (!piece) return Failure(piece.error());
-      if (piece->empty()) break;
-      hash.update(*piece);
+    add(fmt::format("{} {:o} {} {} {}\n{}\n{}\n", static_cast<int>(file.kind), file.mode, file.size, file.path.size(),
+                    file.target.size(), file.path, file.target));
+    if (file.kind == ContextFile::Kind::file) {
+      Result<docker::ContextReader> reader = docker::ContextReader::open(file);
+      if (!reader) return Failure(std::move(reader).error());
+      while (true) {
+        const Result<std::string> piece = reader->next();
+        if (!piece) return Failure(piece.error());
+        if (piece->empty()) break;
+        add(*piece);
+      }
+    }
+    read.files += fmt::format("{} {}\n", own.finish_hex(), printable(file.path));
+  }
+  read.digest = whole.finish_hex();
+  return read;
+}
+
+namespace {
+
+constexpr std::size_t k_most_named = 3;
+
+// What stands behind the first word of each line, and that word.
+std::map<std::string_view, std::string_view> parts_of(std::string_view made_of) {
+  std::map<std::string_view, std::string_view> parts;
+  for (std::string_view line : split(made_of, '\n')) {
+    constexpr std::string_view k_from = "from ";
+    const std::size_t space = line.starts_with(k_from) ? line.rfind(' ') : line.find(' ');
+    if (space == std::string_view::npos) continue;
+    if (line.starts_with(k_from)) {
+      parts.emplace(line.substr(0, space), line.substr(space + 1));
+    } else {
+      parts.emplace(line.substr(space + 1), line.substr(0, space));
     }
   }
-  return hash.finish_hex();
+  return parts;
+}
+
+std::string named(std::string_view what, const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  const std::size_t shown = std::min(names.size(), k_most_named);
+  std::string text = fmt::format("{}: {}", what, join(std::span(names).first(shown), ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+}  // namespace
+
+std::string build_changes(std::string_view before, std::string_view after) {
+  const auto old_parts = parts_of(before);
+  const auto new_parts = parts_of(after);
+  std::vector<std::string> changed, added, gone;
+  for (const auto& [name, digest] : new_parts) {
+    const auto old = old_parts.find(name);
+    if (old == old_parts.end()) {
+      added.emplace_back(name);
+    } else if (old->second != digest) {
+      changed.emplace_back(name);
+    }
+  }
+  for (const auto& [name, digest] : old_parts) {
+    if (!new_parts.contains(name)) gone.emplace_back(name);
+  }
+  std::vector<std::string> texts{named("changed", changed), named("new", added), named("gone", gone)};
+  std::erase(texts, "");
+  return join(texts, "; ");
 }
 
 }  // namespace mlpipe::runner

@@ -87,6 +87,22 @@ struct Why : ListingTest {
       run->finish(engine::RunState::succeeded);
     }
   }
+
+  // r1 and r2: another image, built from one folder, and what each is made of.
+  void write_two_builds(const std::string& first, const std::string& second) {
+    for (const auto& [id, image, made_of] :
+         {std::tuple("r1", "sha256:1d1d", first), std::tuple("r2", "sha256:2d2d", second)}) {
+      metadata::RunStart start = test::start_of(id);
+      start.root = root.path().string();
+      auto spec = test::make_spec("prices", {"train"});
+      spec->components[1].implementation = spec::ContainerSpec{.build_context = "/work/components/train"};
+      test::RunWriter run(record(), start, std::move(spec));
+      ASSERT_TRUE(record().record_images({{"/work/components/train", image, "", made_of}}));
+      run_train(run, artifact(id, "train", '1', 8),
+                fingerprint(artifact(id, "train", '1', 8), 0.5, "it is new", image));
+      run.finish(engine::RunState::succeeded);
+    }
+  }
 };
 
 TEST_F(Why, WhatChangedIsSaidDownToTheFirstFile) {
@@ -97,16 +113,17 @@ TEST_F(Why, WhatChangedIsSaidDownToTheFirstFile) {
   expect_golden("why.json", out, root);
 }
 
+TEST_F(Why, AnImageThatWasBuiltNamesWhatChangedInItsFolder) {
+  write_two_builds("from base:1 sha256:0d\n1a Dockerfile\n2a train.py\n",
+                   "from base:1 sha256:0d\n1a Dockerfile\n2b train.py\n");
+  ASSERT_EQ(ask("r2", "train"), ExitCode::succeeded) << err;
+  EXPECT_THAT(out, HasSubstr("      it was built anew from /work/components/train: changed: train.py\n"));
+  ASSERT_EQ(ask("r2", "train", true), ExitCode::succeeded);
+  EXPECT_THAT(out, HasSubstr("\"in_build\": \"changed: train.py\""));
+}
+
 TEST_F(Why, AnImageThatWasBuiltNamesItsFolder) {
-  for (const auto& [id, image] : {std::pair("r1", "sha256:1d1d"), std::pair("r2", "sha256:2d2d")}) {
-    metadata::RunStart start = test::start_of(id);
-    start.root = root.path().string();
-    auto spec = test::make_spec("prices", {"train"});
-    spec->components[1].implementation = spec::ContainerSpec{.build_context = "/work/components/train"};
-    test::RunWriter run(record(), start, std::move(spec));
-    run_train(run, artifact(id, "train", '1', 8), fingerprint(artifact(id, "train", '1', 8), 0.5, "it is new", image));
-    run.finish(engine::RunState::succeeded);
-  }
+  write_two_builds("", "");
   ASSERT_EQ(ask("r2", "train"), ExitCode::succeeded) << err;
   EXPECT_THAT(
       out,

@@ -125,7 +125,21 @@ TEST(BuildContext, WithoutFolderOrDockerfileItIsNotFound) {
   const TempDir folder;
   EXPECT_THAT(docker::list_context(folder.path()).error().message, HasSubstr("no Dockerfile"));
   EXPECT_EQ(docker::list_context(folder.path() / "absent").error().code, ErrorCode::not_found);
-  EXPECT_FALSE(build_context_digest(folder.path()));
+  EXPECT_FALSE(read_build_context(folder.path()));
+}
+
+TEST(BuildContext, WhatChangedIsNamed) {
+  const TempDir folder;
+  folder.write("Dockerfile", "FROM scratch\n");
+  folder.write("a b", "1");
+  folder.write("gone", "1");
+  const std::string before = "from base:1 sha256:1\n" + read_build_context(folder.path())->files;
+  EXPECT_EQ(build_changes(before, before), "");
+  folder.write("a b", "2");
+  for (const char* name : {"n1", "n2", "n3", "n4"}) folder.write(name, "");
+  std::filesystem::remove(folder.path() / "gone");
+  const std::string after = "from base:1 sha256:2\n" + read_build_context(folder.path())->files;
+  EXPECT_EQ(build_changes(before, after), "changed: a b, from base:1; new: n1, n2, n3 and 1 more; gone: gone");
 }
 
 TEST(BuildContext, TheDigestSeesEveryChangeThatABuildWould) {
@@ -136,9 +150,9 @@ TEST(BuildContext, TheDigestSeesEveryChangeThatABuildWould) {
   folder.write(".dockerignore", "skip\n");
   std::filesystem::create_symlink("a", folder.path() / "link");
   const auto digest = [&] {
-    const Result<std::string> made = build_context_digest(folder.path());
+    const Result<BuildContext> made = read_build_context(folder.path());
     EXPECT_TRUE(made) << made.error().message;
-    return made ? *made : std::string();
+    return made ? made->digest : std::string();
   };
   const std::string first = digest();
   EXPECT_EQ(first.size(), 64U);
@@ -247,7 +261,7 @@ TEST(TarStream, PermissionsDoNotDependOnTheUmaskOfACheckout) {
   set(open, 0666, 04777);
   set(closed, 0400, 0700);
   EXPECT_EQ(tar_of(open.path()), tar_of(closed.path()));
-  EXPECT_EQ(*build_context_digest(open.path()), *build_context_digest(closed.path()));
+  EXPECT_EQ(read_build_context(open.path())->digest, read_build_context(closed.path())->digest);
 
   const Result<std::vector<ContextFile>> files = docker::list_context(closed.path());
   ASSERT_TRUE(files);
