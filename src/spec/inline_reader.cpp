@@ -134,7 +134,8 @@ ComponentSpec read_inline_component(YamlEntry task, const std::optional<DefaultI
   bool is_inline = default_image.has_value();
   for (YamlEntry entry : task.value.entries()) is_inline = is_inline || is_inline_key(entry.key.text());
   auto may_have = [&](std::string_view key) {
-    return !is_inline || has_misspelt(task.value, task_keys(), {key, "component", "import"});
+    if (!is_inline) return true;
+    return mistakes.any_error() && has_misspelt(task.value, task_keys(), {key, "component", "import"});  // was told
   };
   if (may_have("inputs")) component.interface.unread_inputs.all = true;
   if (may_have("outputs")) component.interface.unread_outputs.all = true;

@@ -76,7 +76,7 @@ void Wiring::bind_task(std::size_t index, YamlNode node) {
   }
   bool is_importer = reading_.spec.component(task.component).is_importer();  // with arguments: said already
   if (arguments && !is_importer) bind_arguments(task, *arguments);
-  if (!has_misspelt(node, task_keys(), {"arguments"})) check_missing(task);
+  check_missing(task, node);
   add_implicit_inputs(task, scope_, reading_);
 }
 
@@ -321,13 +321,14 @@ bool Wiring::may_be_boolean(const Reference& reference) {
   return source->kind == Source::Kind::parameter && source->parameter_type == ParameterType::boolean;
 }
 
-void Wiring::check_missing(const TaskSpec& task) {
+void Wiring::check_missing(const TaskSpec& task, YamlNode node) {
   const Interface& interface = reading_.spec.component(task.component).interface;
   auto is_given = [&](std::string_view input) {
     return std::any_of(task.arguments.begin(), task.arguments.end(),
                        [&](const Argument& argument) { return argument.input == input; });
   };
   auto missing = [&](const std::string& input, std::string_view type) {
+    if (has_misspelt(node, task_keys(), {"arguments"})) return;
     reading_.mistakes.error(task.where,
                             fmt::format("task {} is not given {} ({})", ticked(task.name), ticked(input), type),
                             "add it under `arguments`");

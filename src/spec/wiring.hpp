@@ -34,7 +34,7 @@ class Wiring final {
   bool may_be_boolean(const Reference& reference);
   bool check_values_only(const std::vector<Reference>& references);
   void bind_when(TaskSpec& task, YamlNode node);
-  void check_missing(const TaskSpec& task);
+  void check_missing(const TaskSpec& task, YamlNode node);
   void check_pools(const TaskSpec& task, YamlNode node);
   void warn_of_unread_inputs(const TaskSpec& task);
   Where waiting_place(std::size_t waiting, const std::string& awaited) const;
