@@ -1,6 +1,7 @@
 #include "spec/yaml_tree.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace mlpipe::spec {
 namespace {
@@ -8,6 +9,28 @@ namespace {
 constexpr std::uint32_t k_last_column = UINT16_MAX;
 
 std::uint16_t column_of(std::uint32_t column) { return static_cast<std::uint16_t>(std::min(column, k_last_column)); }
+
+// Bytes of the source that stand for the first `characters` of a text in quotes; `source` begins behind its quote. Nothing
+// when the text goes on to another line, or ends before.
+std::optional<std::size_t> bytes_in_quotes(std::string_view source, char quote, std::size_t characters) {
+  std::size_t at = 0;
+  for (; characters > 0; --characters) {
+    if (at >= source.size() || source[at] == '\n') return std::nullopt;
+    if (quote == '\'' && source.substr(at).starts_with("''")) {
+      at += 2;
+    } else if (source[at] == quote) {
+      return std::nullopt;
+    } else if (quote == '"' && source[at] == '\\') {
+      const char escape = at + 1 < source.size() ? source[at + 1] : '\n';
+      if (escape == '\n') return std::nullopt;
+      at += escape == 'x' ? 4 : escape == 'u' ? 6 : escape == 'U' ? 10 : 2;
+    } else {
+      do ++at;
+      while (at < source.size() && (source[at] & '\xC0') == '\x80');
+    }
+  }
+  return at;
+}
 
 }  // namespace
 
@@ -53,6 +76,11 @@ Where YamlNode::text_where(std::uint32_t line, std::uint32_t column) const {
     // A text that stands in the source as it is has one line.
     Where begin = tree_->where(n.text);
     return {begin.line, column_of(begin.column + column - 1), begin.file};
+  }
+  if (n.kind == YamlKind::scalar && n.style == YamlStyle::quoted && line == 1) {
+    const std::size_t begin = n.offset + 1;
+    const auto bytes = bytes_in_quotes(tree_->source.substr(begin), tree_->source[n.offset], column - 1);
+    return bytes ? tree_->where(begin + *bytes) : where();
   }
   if (n.kind != YamlKind::scalar || n.style != YamlStyle::literal) return where();
   // `|`: the lines below, less the indentation of the first one that is not blank.

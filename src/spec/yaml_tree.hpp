@@ -68,7 +68,8 @@ class YamlNode {
   Where where() const { return tree_->where(node().offset); }
   // Where the text itself begins: behind a quote, on the line below a `|`.
   Where text_where() const;
-  // The place of line `line` and column `column`, both from 1, of the text.
+  // The place of line `line` and column `column`, both from 1, of the text; of one that is folded or goes over several lines
+  // in quotes, that of the text.
   Where text_where(std::uint32_t line, std::uint32_t column) const;
 
   // Items of a sequence; empty for anything else.

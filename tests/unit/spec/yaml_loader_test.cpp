@@ -85,6 +85,16 @@ TEST(YamlLoader, PlacesInsideBlockTextsAreThoseOfTheFile) {
   EXPECT_EQ(YamlNode(*loaded->tree, 0).find("a")->find("q")->text_where(), (Where{6, 7, 0}));
 }
 
+TEST(YamlLoader, PlacesInsideQuotesCountWhatIsWritten) {
+  auto loaded = load("a: \"x\\\"\\u00e9ü y\"\nb: 'it''s y'\nc: \"x\n  y\"\n");
+  ASSERT_TRUE(loaded->tree) << loaded->problems;
+  YamlNode root(*loaded->tree, 0);
+  EXPECT_EQ(root.find("a")->text(), "x\"éü y");
+  EXPECT_EQ(root.find("a")->text_where(1, 6), (Where{1, 16, 0}));
+  EXPECT_EQ(root.find("b")->text_where(1, 6), (Where{2, 11, 0}));
+  EXPECT_EQ(root.find("c")->text_where(1, 3), (Where{3, 4, 0}));
+}
+
 TEST(YamlLoader, ByteOrderMarkAndCarriageReturnsAreNoPartOfTheTexts) {
   auto loaded = load(
       "\xEF\xBB\xBF"
