@@ -120,18 +120,18 @@ class Explainer final {
       change.text = plan::to_string(fact);
       change.fact = std::move(fact);
       if (change.fact.kind == "image" && task.image.starts_with('/')) {
-        if (Result<> looked = look_at_build(task, change); !looked) return looked;
+        if (Result<> looked = look_at_build(task, *found.compared_with, change); !looked) return looked;
       }
       if (change.fact.kind == "input") look_at_input(task, *found.compared_with, change);
     }
     return {};
   }
 
-  Result<> look_at_build(const TaskRow& task, Change& change) {
+  Result<> look_at_build(const TaskRow& task, const Making& earlier, Change& change) {
     change.built_from = task.image;
-    const Result<std::optional<std::string>> before = queries_.made_of(change.fact.before);
+    const Result<std::optional<std::string>> before = queries_.made_of(earlier.run, task.image);
     if (!before) return Failure(before.error());
-    const Result<std::optional<std::string>> after = queries_.made_of(change.fact.after);
+    const Result<std::optional<std::string>> after = queries_.made_of(run_.id, task.image);
     if (!after) return Failure(after.error());
     if (*before && *after) change.in_build = runner::build_changes(**before, **after);
     return {};

@@ -82,8 +82,8 @@ class SqliteQueries final : public Queries {
     return snapshot([&] { return read_fingerprint_text(*database_, fingerprint); });
   }
 
-  Result<std::optional<std::string>> made_of(const std::string& image) override {
-    return snapshot([&] { return read_build(*database_, image); });
+  Result<std::optional<std::string>> made_of(const std::string& run_id, const std::string& reference) override {
+    return snapshot([&] { return read_build(*database_, run_id, reference); });
   }
 
   Result<std::optional<Making>> earlier_making(const std::string& run_id, const std::string& task,

@@ -35,12 +35,9 @@ Result<std::vector<std::int64_t>> runs_in_which(Database& database, std::string_
   return runs;
 }
 
-}  // namespace
-
-namespace {
-
-// The one text that `sql` gives for ?1.
-Result<std::optional<std::string>> read_text(Database& database, const char* sql, const std::string& key) {
+// The one text that `sql` gives for `keys`.
+template <class... Keys>
+Result<std::optional<std::string>> read_text(Database& database, const char* sql, const Keys&... keys) {
   std::optional<std::string> text;
   Result<> read = each_row(
       database, sql,
@@ -48,7 +45,7 @@ Result<std::optional<std::string>> read_text(Database& database, const char* sql
         text = row.text(0);
         return {};
       },
-      key);
+      keys...);
   if (!read) return Failure(std::move(read).error());
   return text;
 }
@@ -59,8 +56,12 @@ Result<std::optional<std::string>> read_fingerprint_text(Database& database, con
   return read_text(database, "SELECT text FROM fingerprints WHERE fingerprint = ?1", fingerprint);
 }
 
-Result<std::optional<std::string>> read_build(Database& database, const std::string& image) {
-  return read_text(database, "SELECT made_of FROM builds WHERE image = ?1", image);
+Result<std::optional<std::string>> read_build(Database& database, const std::string& run_id,
+                                              const std::string& reference) {
+  return read_text(database,
+                   "SELECT text FROM runs JOIN images USING (run) JOIN builds USING (made_of) "
+                   "WHERE runs.id = ?1 AND reference = ?2",
+                   run_id, reference);
 }
 
 Result<std::map<std::string, milliseconds>> read_usual_durations(Database& database, const std::string& pipeline,

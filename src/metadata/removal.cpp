@@ -29,7 +29,7 @@ Result<> remove_unused_texts(const std::filesystem::path& file) {
   if (!database) return Failure(std::move(database).error());
   return (*database)->execute(
       "DELETE FROM fingerprints WHERE fingerprint NOT IN (SELECT fingerprint FROM attempts);"
-      "DELETE FROM builds WHERE image NOT IN (SELECT id FROM images)");
+      "DELETE FROM builds WHERE made_of NOT IN (SELECT made_of FROM images)");
 }
 
 Result<std::vector<GonePayload>> gone_payloads(const std::filesystem::path& file) {

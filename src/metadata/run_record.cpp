@@ -3,6 +3,7 @@
 #include "metadata/read_results.hpp"
 #include "metadata/schema.hpp"
 #include "metadata/write_data.hpp"
+#include "mlpipe/base/sha256.hpp"
 #include "mlpipe/engine/naming.hpp"
 
 namespace mlpipe::metadata {
@@ -92,8 +93,9 @@ class SqliteRunRecord final : public RunRecord {
                          const std::map<plan::TaskId, std::string>& named) override {
     Result<> recorded = in_transaction([&]() -> Result<> {
       for (const ResolvedImage& image : images) {
-        Result<> added = insert_image_.run(run_, image.reference, image.id, image.digest);
-        if (added && !image.made_of.empty()) added = insert_build_.run(image.id, image.made_of);
+        const std::string made_of = image.made_of.empty() ? "" : sha256_hex(image.made_of);
+        Result<> added = insert_image_.run(run_, image.reference, image.id, image.digest, made_of);
+        if (added && !made_of.empty()) added = insert_build_.run(made_of, image.made_of);
         if (!added) return added;
       }
       for (const auto& [task, reference] : named) {
@@ -162,7 +164,7 @@ class SqliteRunRecord final : public RunRecord {
          "ON CONFLICT (id) DO NOTHING RETURNING run"},
         {&insert_argument_, "INSERT INTO arguments VALUES (?1, ?2, ?3)"},
         {&insert_label_, "INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)"},
-        {&insert_image_, "INSERT OR REPLACE INTO images VALUES (?1, ?2, ?3, ?4)"},
+        {&insert_image_, "INSERT OR REPLACE INTO images VALUES (?1, ?2, ?3, ?4, ?5)"},
         {&name_image_, "UPDATE tasks SET image = ?3 WHERE run = ?1 AND task = ?2"},
         {&insert_task_,
          "INSERT INTO tasks (run, task, path, component, image, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', "

@@ -49,9 +49,10 @@ std::span<const Migration> migrations() {
   // Inputs that are the component's defaults, and what images were built of.
   static constexpr const char* k_to_version_3 = R"sql(
     ALTER TABLE parameters ADD COLUMN is_default INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE images ADD COLUMN made_of TEXT NOT NULL DEFAULT '';
     CREATE TABLE builds (
-      image   TEXT PRIMARY KEY,
-      made_of TEXT NOT NULL
+      made_of TEXT PRIMARY KEY,
+      text    TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
   )sql";
   static constexpr Migration k_steps[] = {{.from = 1, .sql = k_to_version_2}, {.from = 2, .sql = k_to_version_3}};

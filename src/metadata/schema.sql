@@ -62,6 +62,7 @@ CREATE TABLE images (
   reference TEXT    NOT NULL,                   -- as written
   id        TEXT    NOT NULL,
   digest    TEXT    NOT NULL,                   -- '' for an image that was built or loaded
+  made_of   TEXT    NOT NULL DEFAULT '',        -- of one that was built: the key of builds; '' when that is not known
   PRIMARY KEY (run, reference)
 ) STRICT, WITHOUT ROWID;
 
@@ -104,8 +105,8 @@ CREATE INDEX attempts_by_fingerprint ON attempts (fingerprint) WHERE fingerprint
 
 -- What images that mlpipe built are made of (runner/build_context.hpp).
 CREATE TABLE builds (
-  image   TEXT PRIMARY KEY,                     -- its id
-  made_of TEXT NOT NULL
+  made_of TEXT PRIMARY KEY,                     -- SHA-256 of the text
+  text    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What fingerprints were made of (plan/fingerprint.hpp).

@@ -74,8 +74,8 @@ class RunRows final {
       if (Result<> added = once("INSERT INTO labels VALUES (?1, ?2, ?3)", run_, name, text); !added) return added;
     }
     for (const RunRecord::ResolvedImage& image : recorded_.images) {
-      Result<> added =
-          once("INSERT INTO images VALUES (?1, ?2, ?3, ?4)", run_, image.reference, image.id, image.digest);
+      Result<> added = once("INSERT INTO images (run, reference, id, digest) VALUES (?1, ?2, ?3, ?4)", run_,
+                            image.reference, image.id, image.digest);
       if (!added) return added;
     }
     return {};

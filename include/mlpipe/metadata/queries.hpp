@@ -132,8 +132,9 @@ class Queries : public ResultSearch {
 
   // What a fingerprint was made of (plan/fingerprint.hpp); nothing when the record does not know it.
   virtual Result<std::optional<std::string>> fingerprint_text(const std::string& fingerprint) = 0;
-  // What the image with that id was built of (runner::build_changes()); nothing when the record does not know it.
-  virtual Result<std::optional<std::string>> made_of(const std::string& image) = 0;
+  // What the image that was built from the folder `reference` for the run with that exact id is made of
+  // (runner::build_changes()); nothing when the record does not know it.
+  virtual Result<std::optional<std::string>> made_of(const std::string& run_id, const std::string& reference) = 0;
   // What `task` of the run with that exact id is best compared with: its newest attempt, or result from the cache, in an
   // earlier run of the same pipeline. One that succeeded comes before one that did not.
   virtual Result<std::optional<Making>> earlier_making(const std::string& run_id, const std::string& task,
