@@ -117,6 +117,11 @@ void Run::Impl::has_ended(TaskId id, const AttemptResult& result) {
     AttemptResult& unretried = turn.results.emplace_back(result);
     unretried.message = fmt::format("{}; not retried: {}", failure_text(result), in_the_way);
     set(id, TaskState::failed, {.reason = add_reason(unretried.message), .result = &unretried});
+  } else if (is_fault_of_the_world(result.end) && tries.policy.limit > 0) {
+    AttemptResult& lost = turn.results.emplace_back(result);
+    lost.message =
+        fmt::format("{}; not tried again: such things happened {} times", failure_text(result), tries.failures);
+    set(id, TaskState::failed, {.reason = add_reason(lost.message), .result = &lost});
   } else {
     set(id, TaskState::failed, {.reason = add_reason(failure_text(result)), .result = &result});
   }
@@ -131,8 +136,8 @@ Run::Impl::Tries Run::Impl::tries_of(TaskId id, const AttemptResult& result) con
 }
 
 std::string Run::Impl::in_the_way_of_retry(TaskId id, const Tries& tries, const AttemptResult& result) const {
-  const bool unasked = is_fault_of_the_world(result.end);
-  if (!unasked && tries.policy.on && !is_asked_for(*tries.policy.on, result)) {
+  const bool by_the_world = is_fault_of_the_world(result.end);
+  if (!by_the_world && tries.policy.on && !is_asked_for(*tries.policy.on, result)) {
     return fmt::format("{} is not in `retry: on`", named_in_retry_on(result));
   }
   return may_start(id) ? "" : "the run is ending";

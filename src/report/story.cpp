@@ -51,7 +51,8 @@ void Story::apply(const engine::Transition& transition) {
   if (transition.cached()) ++cached_;
   task.state = transition.to;
   task.attempt = std::max(task.attempt, transition.attempt);
-  if (transition.result != nullptr && engine::is_fault_of_the_world(transition.result->end)) ++task.lost;
+  const bool is_made_again = transition.to == TaskState::retry_wait && transition.result != nullptr;
+  if (is_made_again && engine::is_fault_of_the_world(transition.result->end)) ++task.lost;
   if (was_active && !engine::is_active(transition.to)) task.ended = now;
   keep_lists(id, transition);
   if (transition.to == TaskState::failed) failures_.push_back(id);
