@@ -24,7 +24,9 @@ std::vector<std::string> folders_with_components(const fs::path& folder) {
 }
 
 // A bare name is looked for in the component path, too.
-bool is_bare(std::string_view reference) { return reference.find('/') == std::string_view::npos; }
+bool is_bare(std::string_view reference) {
+  return reference.find('/') == std::string_view::npos && reference != "." && reference != "..";
+}
 
 // The folders in which `reference` is looked for, in order.
 std::vector<fs::path> folders_to_search(std::string_view reference, const fs::path& directory,

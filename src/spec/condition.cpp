@@ -1,5 +1,7 @@
 #include "spec/condition.hpp"
 
+#include <algorithm>
+
 #include "spec/expression_node.hpp"
 
 namespace mlpipe::spec {
@@ -11,10 +13,15 @@ using ReferenceMay = std::function<bool(const Reference&)>;
 bool node_may(const Node& node, const ReferenceMay& reference_may) {
   if (const auto* literal = std::get_if<Node::Literal>(&node.form)) return literal->value.is_bool();
   if (const auto* reference = std::get_if<Reference>(&node.form)) return reference_may(*reference);
-  if (const auto* unary = std::get_if<Node::Unary>(&node.form)) return unary->op == Operator::logical_not;
+  if (const auto* unary = std::get_if<Node::Unary>(&node.form)) {
+    return unary->op == Operator::logical_not && node_may(node.children[0], reference_may);
+  }
   if (const auto* call = std::get_if<Node::Call>(&node.form)) return call->function == Function::parse_json;
-  if (const auto* chain = std::get_if<Node::Chain>(&node.form))
-    return level_of(chain->operators.front()) <= Level::relation;
+  if (const auto* chain = std::get_if<Node::Chain>(&node.form)) {
+    const Level level = level_of(chain->operators.front());
+    if (level >= Level::relation) return level == Level::relation;
+    return std::ranges::all_of(node.children, [&](const Node& child) { return node_may(child, reference_may); });
+  }
   if (std::holds_alternative<Node::Conditional>(node.form)) {
     return node_may(node.children[1], reference_may) || node_may(node.children[2], reference_may);
   }

@@ -36,6 +36,11 @@ bool is_path_part(std::string_view part) {
 
 bool is_host(std::string_view part) {
   if (part != "localhost" && part.find_first_of(".:") == std::string_view::npos) return false;
+  const std::size_t colon = part.starts_with('[') ? part.find("]:") : part.find(':');
+  if (colon != std::string_view::npos) {
+    const std::string_view port = part.substr(part.find(':', colon) + 1);
+    if (port.empty() || port.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  }
   return std::ranges::all_of(
       part, [](char c) { return is_word(c) || c == '.' || c == '-' || c == ':' || c == '[' || c == ']'; });
 }

@@ -119,7 +119,7 @@ class ImplicitInputs final {
     std::string name = free_name(reference, source);
     if (source.kind == Source::Kind::artifact) {
       component_.interface.input_artifacts.push_back(
-          {.name = name, .type = source.artifact_type, .where = reference.where});
+          {.name = name, .type = source.artifact_type, .optional = source.may_be_absent, .where = reference.where});
     } else {
       component_.interface.input_parameters.push_back({.name = name,
                                                        .type = source.parameter_type,

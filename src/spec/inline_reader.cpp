@@ -103,15 +103,14 @@ bool check_image_name(YamlNode node, Mistakes& mistakes) {
   return false;
 }
 
-ComponentSpec read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,
-                                    Mistakes& mistakes) {
+ComponentSpec read_inline_component(YamlEntry task, const TaskDefaults& defaults, Mistakes& mistakes) {
   ComponentSpec component;
   component.name = task.key.text();
   component.where = task.key.where();
   ContainerSpec container;
-  if (default_image) {
-    container.image = default_image->image;
-    container.image_where = default_image->where;
+  if (defaults.image) {
+    container.image = defaults.image->image;
+    container.image_where = defaults.image->where;
   }
   std::optional<YamlNode> script, command, args;
   for (YamlEntry entry : task.value.entries()) {
@@ -131,15 +130,16 @@ ComponentSpec read_inline_component(YamlEntry task, const std::optional<DefaultI
   }
   check_variable_clashes(component.interface, mistakes);
   // Whatever a component has that is misspelt, or was forgotten, the task may take and give.
-  bool is_inline = default_image.has_value();
+  bool is_inline = defaults.image.has_value();
   for (YamlEntry entry : task.value.entries()) is_inline = is_inline || is_inline_key(entry.key.text());
   auto may_have = [&](std::string_view key) {
+    if (task.value.find(key)) return false;
     if (!is_inline) return true;
     return mistakes.any_error() && has_misspelt(task.value, task_keys(), {key, "component", "import"});  // was told
   };
   if (may_have("inputs")) component.interface.unread_inputs.all = true;
   if (may_have("outputs")) component.interface.unread_outputs.all = true;
-  if (!default_image && !task.value.find("image") &&
+  if (!defaults.image && defaults.is_image_known && !task.value.find("image") &&
       !has_misspelt(task.value, task_keys(), {"image", "component", "import"})) {
     mistakes.error(component.where,
                    fmt::format("task {} says no `component`, `import` or `image`", ticked(component.name)),

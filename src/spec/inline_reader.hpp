@@ -16,16 +16,11 @@ std::optional<Template> read_image(YamlNode node, Mistakes& mistakes);
 // That the text of `node` could be an image's name.
 bool check_image_name(YamlNode node, Mistakes& mistakes);
 
-// What `defaults:` says for tasks that name none.
-struct DefaultImage {
-  Template image;
-  Where where;
-};
+struct TaskDefaults;
 
 // The component that an inline task holds: image, command and args or script, inputs and outputs. Its texts may still
 // name parameters and other tasks' outputs, which Wiring makes inputs of. With mistakes, as far as it could be read.
-ComponentSpec read_inline_component(YamlEntry task, const std::optional<DefaultImage>& default_image,
-                                    Mistakes& mistakes);
+ComponentSpec read_inline_component(YamlEntry task, const TaskDefaults& defaults, Mistakes& mistakes);
 
 // The component that `import: {uri, type, metadata}` holds; its one output is named `artifact`. A relative path is taken
 // from `directory`. With mistakes, as far as it could be read.

@@ -142,9 +142,10 @@ void read_parameter(YamlEntry entry, Interface& interface, Mistakes& mistakes) {
             .description = {}};
   if (!entry.value.is_mapping()) return add_typed_by_default(std::move(port), entry.value, interface, mistakes);
   std::string what = fmt::format("parameter {}", ticked(port.name));
+  std::size_t before = mistakes.errors();
   for (YamlEntry member : entry.value.entries()) read_port_key(member, port, what, k_known, mistakes);
   if (!port.type && !port.default_value) {
-    if (has_misspelt(entry.value, k_known, {"type", "default"})) return;
+    if (mistakes.errors() > before || entry.value.is_shortened()) return;  // whatever else it says is no key of these
     return tell_untyped(port, entry.value, mistakes);
   }
   if (!port.type) return add_typed_by_default(port, *port.default_value, interface, mistakes);
@@ -179,6 +180,7 @@ void read_inline_port(YamlEntry entry, Direction direction, Interface& interface
     port.type = entry.value;
   }
   if (!port.type || !port.type->is_scalar()) {
+    if (entry.value.has_lost()) return;
     mistakes.error(port.type ? port.type->where() : port.where, fmt::format("{} has no type", what),
                    "types: " + join(k_type_names, ", "));
     return;
@@ -241,60 +243,73 @@ void for_each_port(const Interface& interface, Direction direction, const Visit&
   }
 }
 
-UnreadPorts& unread(Interface& interface, Direction direction) {
+UnreadPorts& unread_of(Interface& interface, Direction direction) {
+  return direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
+}
+const UnreadPorts& unread_of(const Interface& interface, Direction direction) {
   return direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
 }
 
-// Reads one declaration. Of one with a mistake in it nothing is sure but the name: its type, or whether it has a default,
-// may be what is wrong.
+// Reads one declaration, `node`. Of one with a mistake in it nothing is sure but the name: its type, or whether it has a
+// default, may be what is wrong.
 template <class Read>
-void read_declared(std::string_view name, Direction direction, Interface& interface, Mistakes& mistakes,
-                   const Read& read) {
+void read_declared(std::string_view name, YamlNode node, UnreadPorts& unread, Mistakes& mistakes, const Read& read) {
   std::size_t before = mistakes.errors();
   read();
-  if (mistakes.errors() > before) unread(interface, direction).names.emplace_back(name);
+  if (mistakes.errors() > before || node.has_lost()) unread.names.push_back(normalized_name(name));
+}
+
+// Of `node`, which declares them all. Sorts the names, for is_unread().
+void finish_unread(YamlNode node, UnreadPorts& unread) {
+  if (node.is_shortened()) unread.all = true;
+  std::ranges::sort(unread.names);
 }
 
 }  // namespace
 
 void read_parameters(YamlNode node, Interface& interface, Mistakes& mistakes) {
+  UnreadPorts& unread = interface.unread_inputs;
   if (node.is_null()) return;
   if (!expect_mapping(node, "`parameters`", mistakes)) {
-    interface.unread_inputs.all = true;
+    unread.all = true;
     return;
   }
   for (YamlEntry entry : node.entries()) {
-    read_declared(entry.key.text(), Direction::input, interface, mistakes,
-                  [&] { read_parameter(entry, interface, mistakes); });
+    read_declared(entry.key.text(), entry.value, unread, mistakes, [&] { read_parameter(entry, interface, mistakes); });
   }
+  finish_unread(node, unread);
 }
 
 void read_inline_ports(YamlNode node, Direction direction, Interface& interface, Mistakes& mistakes) {
+  UnreadPorts& unread = unread_of(interface, direction);
   if (node.is_null()) return;
   if (!expect_mapping(node, fmt::format("`{}s`", word(direction)), mistakes)) {
-    unread(interface, direction).all = true;
+    unread.all = true;
     return;
   }
   std::set<std::string_view> seen;  // one that is there twice has been told of
   for (YamlEntry entry : node.entries()) {
     if (!seen.insert(entry.key.text()).second) continue;
-    read_declared(entry.key.text(), direction, interface, mistakes,
+    read_declared(entry.key.text(), entry.value, unread, mistakes,
                   [&] { read_inline_port(entry, direction, interface, mistakes); });
   }
+  finish_unread(node, unread);
 }
 
 void read_listed_ports(YamlNode node, Direction direction, Interface& interface, Mistakes& mistakes) {
+  UnreadPorts& unread = unread_of(interface, direction);
   if (node.is_null()) return;
   if (!expect_sequence(node, fmt::format("`{}s`", word(direction)), mistakes)) {
-    unread(interface, direction).all = true;
+    unread.all = true;
     return;
   }
   for (YamlNode item : node.items()) {
     std::optional<YamlNode> name = item.find("name");
-    read_declared(name ? name->text() : "", direction, interface, mistakes,
+    read_declared(name ? name->text() : "", item, unread, mistakes,
                   [&] { read_listed_port(item, direction, interface, mistakes); });
-    if (!name) unread(interface, direction).all = true;
+    if (!name) unread.all = true;
   }
+  finish_unread(node, unread);
 }
 
 void check_variable_clashes(const Interface& interface, Mistakes& mistakes) {
@@ -330,10 +345,9 @@ std::optional<std::string> find_port(const Interface& interface, Direction direc
 }
 
 bool is_unread(const Interface& interface, Direction direction, std::string_view name) {
-  const UnreadPorts& unread = direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
-  return unread.all || std::ranges::any_of(unread.names, [&](const std::string& port) {
-           return port == name || normalized_name(port) == normalized_name(name);
-         });
+  const UnreadPorts& unread = unread_of(interface, direction);
+  if (unread.all || unread.names.empty()) return unread.all;
+  return std::ranges::binary_search(unread.names, normalized_name(name));
 }
 
 std::vector<std::string> inputs_called(const Interface& interface, std::string_view name) {
@@ -351,10 +365,12 @@ std::vector<std::string> inputs_called(const Interface& interface, std::string_v
 std::vector<std::string> port_names(const Interface& interface, Direction direction) {
   std::vector<std::string> names;
   for_each_port(interface, direction, [&](const std::string& port, Where) { names.push_back(port); });
-  const UnreadPorts& unread = direction == Direction::input ? interface.unread_inputs : interface.unread_outputs;
-  for (const std::string& name : unread.names) {
-    if (!name.empty() && std::ranges::find(names, name) == names.end()) names.push_back(name);
-  }
+  const std::vector<std::string>& unread = unread_of(interface, direction).names;
+  if (unread.empty()) return names;
+  std::set<std::string> known;
+  for (const std::string& name : names) known.insert(normalized_name(name));
+  std::ranges::copy_if(unread, std::back_inserter(names),
+                       [&](const std::string& name) { return !name.empty() && !known.contains(name); });
   return names;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <tuple>
+#include <utility>
 
 #include "mlpipe/base/text.hpp"
 
@@ -13,9 +14,14 @@ namespace {
 
 constexpr std::size_t k_most_diagnostics = 1000;
 
+// No place in any file, and sorted behind those that are.
+constexpr Where k_behind_all{0, 0, UINT16_MAX};
+
 auto place_of(const Diagnostic& diagnostic) {
   return std::tuple(diagnostic.where.file, diagnostic.where.line, diagnostic.where.column);
 }
+
+std::string place_text(Where where) { return fmt::format("{}:{}:{}", where.file, where.line, where.column); }
 
 }  // namespace
 
@@ -31,30 +37,27 @@ void Mistakes::add(Diagnostic diagnostic) {
   bool is_error = diagnostic.severity == Severity::error;
   if (is_error) ++errors_;
   if (diagnostics_.size() < k_most_diagnostics) {
-    diagnostics_.push_back(std::move(diagnostic));
-  } else if (diagnostics_.size() == k_most_diagnostics) {
-    diagnostics_.push_back({is_error ? Severity::error : Severity::warning,
-                            diagnostic.where,
-                            fmt::format("more than {} mistakes; the rest is not shown", k_most_diagnostics),
-                            {}});
+    const std::string text =
+        fmt::format("{}\n{}\n{}", place_text(diagnostic.where), diagnostic.message, diagnostic.hint);
+    if (told_.insert(text).second) diagnostics_.push_back(std::move(diagnostic));
+  } else if (!rest_) {
+    rest_ = {is_error ? Severity::error : Severity::warning,
+             k_behind_all,
+             fmt::format("more than {} mistakes; the rest is not shown", k_most_diagnostics),
+             {}};
   } else if (is_error) {
-    diagnostics_.back().severity = Severity::error;
+    rest_->severity = Severity::error;
   }
 }
 
+bool Mistakes::is_first_at(Where where) { return places_.insert(place_text(where)).second; }
+
 Diagnostics Mistakes::take() {
   std::ranges::stable_sort(diagnostics_, std::less(), &place_of);
-  // Of one place there are few.
-  Diagnostics kept;
-  for (Diagnostic& diagnostic : diagnostics_) {
-    bool is_told = false;
-    for (auto it = kept.rbegin(); it != kept.rend() && it->where == diagnostic.where && !is_told; ++it) {
-      is_told = *it == diagnostic;
-    }
-    if (!is_told) kept.push_back(std::move(diagnostic));
-  }
-  diagnostics_.clear();
-  return kept;
+  if (rest_) diagnostics_.push_back(*std::move(rest_));
+  told_.clear();
+  rest_.reset();
+  return std::exchange(diagnostics_, {});
 }
 
 std::string Mistakes::did_you_mean(std::string_view word, std::span<const std::string> candidates,

@@ -39,6 +39,7 @@ class PipelineReader final {
     for (YamlEntry entry : root.entries()) read_key(entry);
     if (has_misspelt(root, k_keys, {"parameters"})) root_.interface.unread_inputs.all = true;
     if (has_misspelt(root, k_keys, {"pools"})) reading_.are_pools_known = false;
+    if (has_misspelt(root, k_keys, {"defaults"})) defaults_.is_image_known = false;
     if (!root.find("name") && !has_misspelt(root, k_keys, {"name"})) {
       mistakes_.error(root.where(), "the pipeline has no `name`", "begin the file with name: my-pipeline");
     }
@@ -74,6 +75,8 @@ class PipelineReader final {
       outputs_ = entry.value;
     } else if (key == "pools") {
       spec.pools = read_pools(entry.value, mistakes_);
+      bool is_whole = entry.value.is_null() || (entry.value.is_mapping() && !entry.value.is_shortened());
+      reading_.are_pools_known = reading_.are_pools_known && is_whole;
     } else if (key == "root") {
       read_root(entry.value);
     } else if (key == "labels") {
@@ -139,6 +142,7 @@ class PipelineReader final {
     for (YamlEntry entry : tasks_->entries()) dag.tasks.push_back(reader.read(entry));
     if (default_retry_) warn_of_idle_default_retry(*default_retry_, dag.tasks, mistakes_);
 
+    reading_.are_tasks_known = !tasks_->is_shortened();
     Wiring wiring(reading_, root_, dag);
     std::size_t index = 0;
     for (YamlEntry entry : tasks_->entries()) wiring.bind_task(index++, entry.value);

@@ -26,7 +26,7 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 void wrong_kind(YamlNode node, std::string_view what, std::string_view wanted, Mistakes& mistakes) {
-  if (node.is_shortened()) return;  // {{ x }} and the like are told already
+  if (node.has_lost()) return;  // {{ x }} and the like are told already
   std::string hint;
   if (node.is_mapping() && wanted == "text") hint = "put quotes around it: a text cannot begin with { or hold `: `";
   if (node.is_null()) {
@@ -260,6 +260,7 @@ std::string way_instead(std::string_view word, std::span<const std::string> know
 }
 
 void unknown_key(YamlNode key, std::string_view in, std::span<const std::string> known, Mistakes& mistakes) {
+  if (!mistakes.is_first_at(key.where())) return mistakes.count_error();  // an alias of what another task has
   std::string hint = way_instead(key.text(), known);
   if (const std::string* meant = known_here_as(key.text(), known)) {
     hint = fmt::format("it is called {} here", ticked(*meant));
@@ -274,13 +275,15 @@ void unknown_key(YamlNode key, std::string_view in, std::span<const std::string>
 
 bool has_misspelt(YamlNode mapping, std::span<const std::string> known,
                   std::initializer_list<std::string_view> wanted) {
+  auto is_there = [&](std::string_view key) { return mapping.find(key).has_value(); };
+  if (std::ranges::all_of(wanted, is_there)) return false;
   if (mapping.is_shortened()) return true;
   for (YamlEntry entry : mapping.entries()) {
     const std::string_view key = entry.key.text();
     if (std::ranges::find(known, key) != known.end()) continue;
     const std::string* called = known_here_as(key, known);
     const std::optional<std::string> meant = called == nullptr ? closest(key, known) : *called;
-    if (meant && std::ranges::find(wanted, *meant) != wanted.end()) return true;
+    if (meant && std::ranges::find(wanted, *meant) != wanted.end() && !is_there(*meant)) return true;
   }
   return false;
 }

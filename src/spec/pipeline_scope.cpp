@@ -52,9 +52,10 @@ std::optional<Source> PipelineScope::resolve_parameter(const Reference& referenc
   auto found = parameter_index_.find(name);
   if (found == parameter_index_.end()) {
     if (is_unread(parameters_, Direction::input, name)) return Source{.artifact_type = {}, .output = {}};
-    std::vector<std::string> names = port_names(parameters_, Direction::input);
+    if (!parameter_names_) parameter_names_ = port_names(parameters_, Direction::input);
     reading_.mistakes.error(reference.where, fmt::format("there is no parameter {}", ticked(name)),
-                            reading_.mistakes.did_you_mean(name, names, fmt::format("parameters: {}", listed(names))));
+                            reading_.mistakes.did_you_mean(name, *parameter_names_,
+                                                           fmt::format("parameters: {}", listed(*parameter_names_))));
     return std::nullopt;
   }
   parameter_used_[found->second] = true;
@@ -106,6 +107,7 @@ std::optional<std::size_t> PipelineScope::task_index(std::string_view name) cons
 
 std::optional<std::size_t> PipelineScope::task(std::string_view name, Where where) {
   if (std::optional<std::size_t> found = task_index(name)) return found;
+  if (!reading_.are_tasks_known) return std::nullopt;
   if (task_names_.empty()) {
     for (const TaskSpec& task : dag_.tasks) task_names_.push_back(task.name);
   }

@@ -49,7 +49,8 @@ class PipelineScope final {
   const DagSpec& dag_;
   std::unordered_map<std::string_view, std::size_t> parameter_index_, task_index_;
   std::vector<bool> parameter_used_;
-  std::vector<std::string> task_names_;  // made when a wrong name asks for it
+  std::vector<std::string> task_names_;  // made when a wrong name asks for them
+  std::optional<std::vector<std::string>> parameter_names_;
 };
 
 }  // namespace mlpipe::spec

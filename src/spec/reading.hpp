@@ -17,7 +17,8 @@ struct Reading {
   Mistakes mistakes = {};
   std::deque<SourceFile> sources = {};  // a deque: trees hold views into the texts while files are added
   PipelineSpec spec = {};
-  bool are_pools_known = true;  // false: what says which pools there are could not be read
+  bool are_pools_known = true;  // false: some of what says which pools there are could not be read
+  bool are_tasks_known = true;  // the same of tasks
 };
 
 // The component of a task whose component could not be read: said already, so what hangs on it is not checked.

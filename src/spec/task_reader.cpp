@@ -56,7 +56,9 @@ const std::vector<std::string>& task_keys() {
 
 TaskDefaults read_defaults(YamlNode node, Reading& reading) {
   TaskDefaults defaults;
-  if (node.is_null() || !expect_mapping(node, "`defaults`", reading.mistakes)) return defaults;
+  if (node.is_null()) return defaults;
+  defaults.is_image_known = node.is_mapping();
+  if (!expect_mapping(node, "`defaults`", reading.mistakes)) return defaults;
   std::vector<std::string> known(setting_keys().begin(), setting_keys().end());
   known.emplace_back("image");
   TaskSettings settings;
@@ -66,6 +68,8 @@ TaskDefaults read_defaults(YamlNode node, Reading& reading) {
     } else if (entry.key.text() == "image") {
       if (std::optional<Template> image = read_image(entry.value, reading.mistakes)) {
         defaults.image = DefaultImage{*std::move(image), entry.value.where()};
+      } else {
+        defaults.is_image_known = false;
       }
     } else if (is_later(entry.key.text()) || is_inline_key(entry.key.text()) || is_other_key(entry.key.text())) {
       reading.mistakes.error(entry.key.where(), fmt::format("{} belongs to a single task", ticked(entry.key.text())),
@@ -74,6 +78,7 @@ TaskDefaults read_defaults(YamlNode node, Reading& reading) {
       unknown_key(entry.key, "`defaults`", known, reading.mistakes);
     }
   }
+  if (has_misspelt(node, known, {"image"})) defaults.is_image_known = false;
   for (const SecretSpec* secret : variables_given_twice(settings)) tell_given_twice(*secret, reading.mistakes);
   defaults.settings = std::make_shared<const TaskSettings>(std::move(settings));
   return defaults;
@@ -152,6 +157,8 @@ ComponentId TaskReader::read_component(YamlEntry task) {
   std::string_view kind = component ? "component" : "import";
   if (component && import) {
     reading_.mistakes.error(import->where(), "a task is either a `component` or an `import`");
+    library_.find(*component);  // for what is wrong with it
+    read_importer(*import, reading_.directory, reading_.mistakes);
     return k_no_component;
   }
   for (YamlEntry entry : task.value.entries()) {
@@ -175,7 +182,7 @@ ComponentId TaskReader::read_import(YamlNode node, YamlEntry task) {
 }
 
 ComponentId TaskReader::read_inline(YamlEntry task) {
-  return add(read_inline_component(task, defaults_.image, reading_.mistakes));
+  return add(read_inline_component(task, defaults_, reading_.mistakes));
 }
 
 ComponentId TaskReader::add(ComponentSpec component) {

@@ -7,11 +7,18 @@
 
 namespace mlpipe::spec {
 
+// The image that `defaults:` says for tasks that name none.
+struct DefaultImage {
+  Template image;
+  Where where;
+};
+
 // `defaults:` of a pipeline.
 struct TaskDefaults {
   std::shared_ptr<const TaskSettings> settings =
       std::make_shared<const TaskSettings>();  // shared by all tasks without own
   std::optional<DefaultImage> image;
+  bool is_image_known = true;  // false: which image, if any, could not be read
 };
 
 // All keys that a task may have.

@@ -108,7 +108,7 @@ ParsedTemplate parse_template_parts(std::string_view text, Where where) {
     if (length == std::string_view::npos) {
       result.mistakes.push_back(
           {Severity::error, open, "\"${{\" has no closing \"}}\"", "write $${{ for a literal ${{"});
-      cursor.advance(std::min(inside.find('\n'), inside.size()));
+      cursor.advance(std::min({inside.find('\n'), inside.find(k_open), inside.size()}));
       continue;
     }
     tl::expected<Expression, Diagnostic> expression = parse_expression(inside.substr(0, length), cursor.where());

@@ -71,6 +71,7 @@ Result<Value> plain_value(std::string_view text) {
 }
 
 std::optional<Value> read_value(YamlNode node, Mistakes& mistakes) {
+  if (node.has_lost()) return std::nullopt;  // told already
   switch (node.kind()) {
     case YamlKind::null: return Value(nullptr);
     case YamlKind::sequence: return read_list(node, mistakes);

@@ -75,6 +75,7 @@ void Wiring::bind_task(std::size_t index, YamlNode node) {
     return;
   }
   bool is_importer = reading_.spec.component(task.component).is_importer();  // with arguments: said already
+  if (arguments && is_importer) check_references_in(*arguments);
   if (arguments && !is_importer) bind_arguments(task, *arguments);
   check_missing(task, node);
   add_implicit_inputs(task, scope_, reading_);
@@ -113,6 +114,10 @@ void Wiring::bind_argument(TaskSpec& task, YamlEntry entry) {
   bool is_sure = input && !is_unread(interface, Direction::input, *input);
   if (!is_sure) check_references_in(entry.value);
   if (is_unread(interface, Direction::input, entry.key.text())) return;
+  if (input && entry.value.has_lost()) {  // told already: it is wrong, not missing
+    task.arguments.push_back({*std::move(input), Binding(Value()), entry.value.where()});
+    return;
+  }
   if (!input) {
     std::vector<std::string> names = port_names(interface, Direction::input);
     reading_.mistakes.error(
@@ -328,7 +333,8 @@ void Wiring::check_missing(const TaskSpec& task, YamlNode node) {
                        [&](const Argument& argument) { return argument.input == input; });
   };
   auto missing = [&](const std::string& input, std::string_view type) {
-    if (has_misspelt(node, task_keys(), {"arguments"})) return;
+    std::optional<YamlNode> arguments = node.find("arguments");
+    if (has_misspelt(node, task_keys(), {"arguments"}) || (arguments && arguments->is_shortened())) return;
     reading_.mistakes.error(task.where,
                             fmt::format("task {} is not given {} ({})", ticked(task.name), ticked(input), type),
                             "add it under `arguments`");

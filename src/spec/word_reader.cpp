@@ -64,6 +64,7 @@ class WordReader final {
   }
 
   std::optional<Word> placeholder(YamlNode node) {
+    if (node.has_lost()) return std::nullopt;  // {{ x }} and the like are told already
     std::optional<YamlEntry> only;
     int count = 0;
     for (YamlEntry entry : node.entries()) {

@@ -73,23 +73,43 @@ bool has_colon(std::string_view line) {
   return line.ends_with(':') || line.find(": ") != std::string_view::npos;
 }
 
-// Text goes on where a line below it is indented deeper, or has no `key:` itself; the parser finds out at the next `:`.
+// A line that begins a text which may go on below: `key: text`, but neither `key:` nor `key: |`.
+bool begins_text(std::string_view line) {
+  line = trim(line.substr(0, line.find(" #")));
+  const std::size_t colon = line.find(": ");
+  if (colon == std::string_view::npos) return false;
+  const std::string_view value = trim(line.substr(colon + 2));
+  return !value.empty() && std::string_view("|>[{\"'").find(value.front()) == std::string_view::npos;
+}
+
+// Text goes on where a line below it is indented deeper, or has no `key:` itself; the parser finds out at the next `:`, or
+// where that line ends.
 bool explain_colon(std::size_t offset, const YamlTree& tree, Mistakes& mistakes) {
   const Lines lines(tree);
   Where where = tree.where(offset);
   std::string_view before = tree.source.substr(lines.begin(where.line), offset - lines.begin(where.line));
   std::uint32_t above = lines.above(where.line);
   if (above == 0 || before.find(": ") != std::string_view::npos) return false;
-  if (!has_colon(lines.text(above))) {
-    mistakes.error(lines.first_character(above),
-                   "YAML: this line has no `key: `, so the next one goes on with its text",
-                   "write `key: value`, with a space behind the colon");
+  std::uint32_t first = 0;  // of the lines right above that have no `key:`
+  while (above > 0 && !has_colon(lines.text(above))) {
+    first = above;
+    above = lines.above(above);
+  }
+  const std::uint32_t next = first > 0 ? first : where.line;
+  const bool goes_on =
+      above > 0 && begins_text(lines.text(above)) && lines.indentation(next).size() > lines.indentation(above).size();
+  if (goes_on) {
+    mistakes.error(lines.first_character(where.line),
+                   fmt::format("YAML: indented deeper than line {}, this line goes on with the text there", above),
+                   "indent it like the keys beside it; if it is more of that text, put quotes around all of it");
     return true;
   }
-  if (lines.indentation(where.line).size() <= lines.indentation(above).size()) return false;
-  mistakes.error(lines.first_character(where.line),
-                 fmt::format("YAML: indented deeper than line {}, this line goes on with the text there", above),
-                 "indent it like the keys beside it");
+  if (first == 0) return false;
+  const std::string_view said = trim(lines.text(first));
+  const bool is_item = said.size() > 1 && said[0] == '-' && said[1] != ' ' && said[1] != '-';
+  mistakes.error(
+      lines.first_character(first), "YAML: this line has no `key: `, so the next one goes on with its text",
+      is_item ? "write `- item`, with a space behind the dash" : "write `key: value`, with a space behind the colon");
   return true;
 }
 
@@ -103,8 +123,13 @@ bool explain_bracket(const YamlProblem& problem, const YamlTree& tree, Mistakes&
                                     bracket == '[' ? "a comma is missing behind an item"
                                                    : "what stands behind it is not `key: value` pairs with commas");
   Where found = tree.where(problem.offset);
-  if (found.line != tree.where(*problem.open).line) message += fmt::format(" (noticed in line {})", found.line);
-  std::string hint = fmt::format("close it with `{}`", bracket == '[' ? ']' : '}');
+  if (trim(tree.source.substr(problem.offset)).empty()) {
+    message += " (noticed at the end of the file)";
+  } else if (found.line != tree.where(*problem.open).line) {
+    message += fmt::format(" (noticed in line {})", found.line);
+  }
+  std::string hint = fmt::format("close it with `{}`, or put a comma between {}", bracket == '[' ? ']' : '}',
+                                 bracket == '[' ? "the items" : "the pairs");
   if (inside.find("{{") != std::string_view::npos) {
     hint = "inside { } and [ ], put quotes around ${{ }}: {x: \"${{ parameters.x }}\"}";
   }
@@ -131,13 +156,15 @@ bool explain_quote(const YamlProblem& problem, const YamlTree& tree, Mistakes& m
 
 void explain(const YamlProblem& problem, const YamlTree& tree, Mistakes& mistakes) {
   const Where where = tree.where(problem.offset);
+  if (explain_quote(problem, tree, mistakes) || explain_bracket(problem, tree, mistakes)) return;
   const std::string_view indentation = Lines(tree).indentation(where.line);
   if (std::size_t tab = indentation.find('\t'); tab != std::string_view::npos) {
     mistakes.error(tree.where(Lines(tree).begin(where.line) + tab), "a tab cannot indent", "indent with spaces");
     return;
   }
-  if (explain_bracket(problem, tree, mistakes) || explain_quote(problem, tree, mistakes)) return;
-  if (problem.message.starts_with("illegal map value") && explain_colon(problem.offset, tree, mistakes)) return;
+  const bool may_be_colon =
+      problem.message.starts_with("illegal map value") || problem.message.starts_with("end of map not found");
+  if (may_be_colon && explain_colon(problem.offset, tree, mistakes)) return;
   const auto* known = std::ranges::find_if(
       k_explained, [&](const Explained& explained) { return problem.message.starts_with(explained.from); });
   if (known == std::end(k_explained)) {

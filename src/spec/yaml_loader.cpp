@@ -97,7 +97,8 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     begin_node(mark, tag, anchor);
-    std::size_t offset = content_offset(offset_of(mark));
+    // Behind a tag there may be nothing: what comes next is not it.
+    std::size_t offset = value.empty() && tag.size() > 1 ? offset_of(mark) : content_offset(offset_of(mark));
     add(offset, YamlKind::scalar, tag == "?" ? YamlStyle::plain : style_at(offset));
     YamlTree::Node& node = tree_.nodes.back();
     node.size_or_end = static_cast<std::uint32_t>(value.size());
@@ -402,40 +403,39 @@ class Regrown final {
     if (!is_collection(node)) return;
     for (YamlNode item : node.items()) add(item);
     if (node.is_mapping()) {
-      Keys own;
-      add_own(node, own);
-      add_merged(node, own);
-      bool has_lost = false;
-      for_each(node, [&](YamlNode key, YamlNode) { has_lost = has_lost || !key.is_scalar(); });
-      if (has_lost) shortened_.insert(static_cast<std::uint32_t>(index));
+      Keys keys;
+      if (add_members(node, keys) == Members::lost) shortened_.insert(static_cast<std::uint32_t>(index));
     }
     nodes_[index].size_or_end = static_cast<std::uint32_t>(nodes_.size());
   }
 
-  // A key that is there twice stays so in the mapping itself, where it is a mistake.
-  void add_own(YamlNode mapping, Keys& keys) {
-    const Keys above = keys;
+  enum class Members { whole, lost };
+
+  // Of `mapping` and of what it merges, those whose keys are not among `keys` yet.
+  Members add_members(YamlNode mapping, Keys& keys) {
+    Members members = Members::whole;
+    std::vector<std::string_view> own;  // a key that is there twice stays so, where it is a mistake
     for_each(mapping, [&](YamlNode key, YamlNode value) {
-      if (!key.is_scalar() || is_merge(key) || above.contains(key.text())) return;
-      keys.insert(key.text());
+      if (!key.is_scalar()) members = Members::lost;
+      if (!key.is_scalar() || is_merge(key) || keys.contains(key.text())) return;
+      own.push_back(key.text());
       nodes_.push_back(tree_.nodes[key.index()]);
       add(value);
     });
-  }
-
-  void add_merged(YamlNode mapping, Keys& keys) {
+    keys.insert(own.begin(), own.end());
     for_each(mapping, [&](YamlNode key, YamlNode value) {
-      if (!is_merge(key)) return;
-      if (value.is_mapping()) add_members(value, keys);
-      for (YamlNode item : value.items()) {
-        if (item.is_mapping()) add_members(item, keys);
-      }
+      if (is_merge(key) && add_merged(value, keys) == Members::lost) members = Members::lost;
     });
+    return members;
   }
 
-  void add_members(YamlNode mapping, Keys& keys) {
-    add_own(mapping, keys);
-    add_merged(mapping, keys);
+  Members add_merged(YamlNode value, Keys& keys) {
+    if (value.is_mapping()) return add_members(value, keys);
+    Members members = value.has_children() ? Members::whole : Members::lost;
+    for (YamlNode item : value.items()) {
+      if (!item.is_mapping() || add_members(item, keys) == Members::lost) members = Members::lost;
+    }
+    return members;
   }
 
   // YamlEntries counts on keys of one node.

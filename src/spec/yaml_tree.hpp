@@ -79,8 +79,13 @@ class YamlNode {
   std::optional<YamlNode> find(std::string_view key) const;
   bool has_children() const { return (is_sequence() || is_mapping()) && node().size_or_end > index_ + 1; }
 
-  // Whether entries of this mapping were left out, which is told.
+  // Whether entries of this mapping were left out, which is told: what is missing in it may have been there.
   bool is_shortened() const { return tree_->shortened.contains(index_); }
+  // Whether that is so of this node or of any in it: nothing more is to be told of its value.
+  bool has_lost() const {
+    auto first = tree_->shortened.lower_bound(index_);
+    return first != tree_->shortened.end() && *first < tree_->end_of(index_);
+  }
 
   const YamlTree& tree() const { return *tree_; }
   std::uint32_t index() const { return index_; }

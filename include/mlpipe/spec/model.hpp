@@ -44,8 +44,8 @@ struct ArtifactSpec {
 // Declarations with a mistake in them: that is told, and what names them is not called wrong as well. Empty in a spec
 // that is accepted.
 struct UnreadPorts {
-  std::vector<std::string> names;
-  bool all = false;  // the list of them is none
+  std::vector<std::string> names;  // KFP's keys of them, sorted
+  bool all = false;                // the list of them is none
 };
 
 struct Interface {

@@ -317,6 +317,27 @@ tasks:
   EXPECT_EQ(problems(result), "");
 }
 
+TEST(Reader, AMistakeThatManyAliasesHaveHidesNoOther) {
+  std::string text = "name: p\ntasks:\n  b: &b {image: x, command: [a], wrong: 1, inputs: {q: Foo}}\n";
+  for (int i = 0; i < 1100; ++i) text += fmt::format("  t{}: *b\n", i);
+  text += "  z: {image: x, command: [a], bad: 1, after: nope}\n";
+  ReadPipeline result = read(text);
+  ASSERT_EQ(result.diagnostics.size(), 4U) << problems(result);
+  EXPECT_EQ(result.diagnostics[0].message, "unknown key `wrong` in task `b`");
+  EXPECT_EQ(result.diagnostics[1].message, "`Foo` is no type");
+  EXPECT_EQ(result.diagnostics[2].message, "unknown key `bad` in task `z`");
+  EXPECT_EQ(result.diagnostics[3].message, "there is no task `nope`");
+}
+
+TEST(Reader, ThatThereAreMoreMistakesThanAreToldComesLast) {
+  std::string text = "name: p\ntasks:\n  a: {image: x, script: x, bad: 1}\nlabels:\n";
+  for (int i = 0; i < 1100; ++i) text += fmt::format("  l{}: [x]\n", i);
+  ReadPipeline result = read(text);
+  ASSERT_EQ(result.diagnostics.size(), 1001U);
+  EXPECT_EQ(result.diagnostics.back().message, "more than 1000 mistakes; the rest is not shown");
+  EXPECT_TRUE(problems(result).ends_with("\nerror: more than 1000 mistakes; the rest is not shown\n"));
+}
+
 TEST(Reader, PlacesInsideScriptsAreThoseOfTheFile) {
   ReadPipeline result =
       read("name: p\ntasks:\n  a:\n    image: x\n    script: |\n      one\n        two ${{ inputs.x }}\n");
