@@ -22,7 +22,9 @@ count() {
   if ((good + bad == 0 || (code != 0 && bad == 0))); then bad=$((bad + 1)); fi
   passed=$((passed + good))
   failed=$((failed + bad))
-  if ((bad > 0)); then broken+=("$suite: $(failed_in "$log" "$bad"), the whole log: $log"); fi
+  if ((bad == 0)); then return; fi
+  broken+=("$suite: $(failed_in "$log" "$bad"), the whole log: $log")
+  mapfile -t -O "${#broken[@]}" broken < <(reasons_in "$log")
 }
 
 # failed_in LOG COUNT: the names of what failed, as far as its runner named them ("12 - name (Failed)" at the end of ctest,
@@ -34,6 +36,28 @@ failed_in() {
     sed -nE 's/^FAILED  ([^ ].*)$/\1/p' "$log"
   } | head -n 20 | paste -sd '|' - | sed 's/|/, /g')
   echo "${names:-$bad failed}"
+}
+
+# reasons_in LOG: for the first tests that ctest says failed, the lines of what they printed that tell why, or the last ones.
+reasons_in() {
+  awk '
+    function tell(  i) {
+      if (name == "") return
+      if (told == 0) for (i = lines > 3 ? lines - 2 : 1; i <= lines; i++) print "  " name ": " substr(line[i], 1, 300)
+      name = ""
+    }
+    /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: |^ +Start +[0-9]+: |% tests passed/ {
+      tell()
+      if (/\*\*\*(Failed|Timeout|Exception|Not Run)/ && ++tests <= 5) {
+        name = $0; sub(/^.* Test +#[0-9]+: /, "", name); sub(/ .*$/, "", name)
+        lines = told = 0
+      }
+      next
+    }
+    name != "" && NF {
+      line[++lines] = $0
+      if (told < 3 && /^FAILED|^\[  FAILED|: Failure$|[Ee]rror[: ]|^[-+<>] /) { told++; print "  " name ": " substr($0, 1, 300) }
+    }' "$1"
 }
 
 # run_suite SUITE COMMAND...: runs a test runner, shown and logged, and counts.
@@ -167,7 +191,9 @@ summarize() {
   local line
   echo
   say "All suites took $(($1 / 60)) min $(($1 % 60)) s"
-  for line in "${broken[@]}"; do printf 'FAILED  %s\n' "$line"; done
+  for line in "${broken[@]}"; do
+    if [[ $line == '  '* ]]; then printf '      %s\n' "$line"; else printf 'FAILED  %s\n' "$line"; fi
+  done
   printf '%d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))
 }
