@@ -242,6 +242,7 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
     JournalledRecord journalled(record, given.prepared.plan, folder, *events);
     RecordWithEnding recording(journalled, [&](engine::RunState end, WallTime at) {
       runner->clean_up();
+      leftovers.remove_rest();
       ManifestExtras extras = extras_of(run, given.images);
       extras.events = journalled.events();
       return write_end(given, folder, extras, end, at);

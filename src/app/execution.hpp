@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ struct Execution {
 struct Leftovers {
   std::vector<engine::Recovered> tasks;
   std::map<std::string, std::vector<std::string>> gpus_held;  // RunContext::gpus_held
+  // Called once no attempt is under way any more, before the record says that the run has ended.
+  std::function<void()> remove_rest = [] {};
 };
 
 // Runs it to its end. Errors: the record or the tree cannot be written.

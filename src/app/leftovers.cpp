@@ -50,6 +50,10 @@ Result<std::vector<engine::Recovered>> recovered_tasks(const plan::Plan& plan,
   return tasks;
 }
 
+void remove_rest_of_run(runner::ContainerEngine& engine, const artifact::Root& root, const std::string& run_id) {
+  if (Result<LeftContainers> left = LeftContainers::find(engine, root, run_id)) (void)left->remove_all();
+}
+
 Result<LeftContainers> LeftContainers::find(runner::ContainerEngine& engine, const artifact::Root& root,
                                             const std::string& run_id) {
   Result<std::vector<runner::ContainerSummary>> found =
@@ -79,17 +83,12 @@ Result<> LeftContainers::remove_strays(const std::vector<engine::Recovered>& tas
   return {};
 }
 
-void LeftContainers::remove_sandboxes() {
-  for (const runner::ContainerSummary& container : containers_) {
-    if (is_sandbox(container)) (void)engine_->remove(container.id);  // what stays carries our labels: gc finds it
-  }
-}
-
 Result<> LeftContainers::remove_all() {
+  Result<> all;
   for (const runner::ContainerSummary& container : containers_) {
-    if (Result<> removed = engine_->remove(container.id); !removed) return removed;
+    if (Result<> removed = engine_->remove(container.id); !removed && all) all = std::move(removed);
   }
-  return {};
+  return all;
 }
 
 std::map<std::string, std::vector<std::string>> LeftContainers::gpus_held() const {

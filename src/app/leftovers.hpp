@@ -12,6 +12,10 @@ namespace mlpipe::app {
 Result<std::vector<engine::Recovered>> recovered_tasks(const plan::Plan& plan,
                                                        const std::vector<metadata::TaskRow>& rows);
 
+// Whatever containers the run has, when no attempt of it is under way: also one that an engine made late for an mlpipe which
+// was killed meanwhile. What cannot be removed stays for gc, which knows it by its labels.
+void remove_rest_of_run(runner::ContainerEngine& engine, const artifact::Root& root, const std::string& run_id);
+
 // The containers that an mlpipe which ended too early left of the run.
 class LeftContainers final {
  public:
@@ -22,9 +26,7 @@ class LeftContainers final {
   // Removes those that belong to no attempt which is taken up. Sandboxes stay: a container may live in the network of one.
   Result<> remove_strays(const std::vector<engine::Recovered>& tasks, const plan::Plan& plan,
                          const artifact::Root& root, const std::string& run_id);
-  // When the run is over.
-  void remove_sandboxes();
-  // All of them, when the run will not go on.
+  // All of them, when no attempt goes on. One that cannot be removed hinders no other; the first error.
   Result<> remove_all();
   // Which GPUs they hold, by name.
   std::map<std::string, std::vector<std::string>> gpus_held() const;

@@ -162,8 +162,9 @@ Result<ExitCode> go_on(RunCommand command, const artifact::Root& root, const std
                                         .clock = clock,
                                         .debug_log = debug_log->get(),
                                         .given = std::move(*given)},
-                                       {.tasks = std::move(*tasks), .gpus_held = left->gpus_held()});
-  left->remove_sandboxes();
+                                       {.tasks = std::move(*tasks), .gpus_held = left->gpus_held(), .remove_rest = [&] {
+                                          remove_rest_of_run(**engine, root, run_id);
+                                        }});
   reporting.finish();
   const bool has_ended = code && (*code == ExitCode::succeeded || *code == ExitCode::run_failed);
   if (!has_ended || command.replay_of.empty()) return code;

@@ -269,11 +269,28 @@ def a_run_that_goes_on_from_another_is_resumed(root):
     root.check("two")
 
 
+def sandboxes_of_a_killed_mlpipe_go_before_the_run_has_ended(root):
+    path = os.path.join(root.folder, "pipeline.yaml")
+    with open(path, "w") as file:
+        file.write("name: case\ndefaults: {image: mlpipe/base:bookworm}\ntasks:\n")
+        for name in ("work", "beside", "behind"):
+            file.write(f"  {name}: {{script: echo begun; sleep 2}}\n")
+    process = root.start("run", path, "--run-id", "one", "--jobs", "2")
+    root.wait_for("a sandbox", lambda: "mlpipe-sandbox-" in " ".join(root.containers("--format", "{{.Names}}")))
+    root.wait_for("the task's first line", lambda: log_has(root, "work", "begun"))
+    process.kill()
+    process.wait()
+    code = root.call("resume", "one", MLPIPE_FAILPOINT="after_finish:kill9")
+    expect(code == support.KILLED, f"exit code {code}")
+    root.check("one")  # nobody looks after a run that has ended
+    expect(not root.containers("-aq"), "containers are left")
+
+
 CASES = [killed_before_it_is_on_record, container_removed_meanwhile, ended_well_meanwhile, ended_badly_meanwhile,
          a_second_resume_is_refused,
          a_run_that_runs_is_not_resumed, an_interrupted_run_is_said_so, cancel_from_another_process, cancel_an_interrupted_run,
          the_engine_is_gone_at_the_resume, a_timeout_counts_on,
-         secrets_of_a_killed_mlpipe_go, a_run_that_goes_on_from_another_is_resumed]
+         secrets_of_a_killed_mlpipe_go, sandboxes_of_a_killed_mlpipe_go_before_the_run_has_ended, a_run_that_goes_on_from_another_is_resumed]
 
 
 def main():

@@ -20,6 +20,8 @@ import stat
 import subprocess
 import sys
 
+NO_STARTS = "the engine started nothing"
+
 
 def sha256(path):
     digest = hashlib.sha256()
@@ -147,7 +149,7 @@ class Check:
             if event["Action"] == "start" and attributes.get("mlpipe.run") == self.run and "mlpipe.attempt" in attributes:
                 names[attributes["name"]] += 1
         self.expect(names or not self.rows("SELECT 1 FROM attempts WHERE run = ? AND attempt > 0", self.number),
-                    "the engine started nothing")
+                    NO_STARTS)
         for name, count in names.items():
             self.expect(count == 1, f"{name} was started {count} times")
 
