@@ -103,6 +103,9 @@ void add_run(CLI::App& root, RunCommand& run) {
   add_choice(app, "--engine", run.engine, k_engines, "What runs the tasks; process: no containers at all");
   add_run_options(app, run);
   app.add_flag("--resume", run.resume, "Go on with this pipeline's interrupted run, if there is one");
+  CLI::Option* changed =
+      app.add_flag("--if-changed", run.if_changed, "No run when nothing has changed since one like it succeeded");
+  for (const char* other : {"--dry-run", "--junit", "--no-cache"}) changed->excludes(app.get_option(other));
 }
 
 void add_resumption(CLI::App& root, ResumeCommand& resume, CancelCommand& cancel) {

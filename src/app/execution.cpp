@@ -8,6 +8,7 @@
 #include "app/debug_log.hpp"
 #include "app/journal.hpp"
 #include "app/manifest.hpp"
+#include "app/premises.hpp"
 #include "app/print.hpp"
 #include "app/recorded_run.hpp"
 #include "app/snapshot.hpp"
@@ -191,13 +192,11 @@ Result<std::int64_t> write_beginning(const Execution& given, const fs::path& fol
 }
 
 // run.json as it is when the run ends, before the record has that.
-Result<> write_end(const Execution& given, const fs::path& folder, const ManifestExtras& extras, engine::RunState state,
+Result<> write_end(const fs::path& folder, Recorded recorded, const ManifestExtras& extras, engine::RunState state,
                    WallTime at) {
-  Result<Recorded> recorded = read_recorded(given);
-  if (!recorded) return Failure(recorded.error());
-  recorded->run.state = state;
-  recorded->run.finished = at;
-  return write_manifest(folder, recorded->run, recorded->tasks, extras);
+  recorded.run.state = state;
+  recorded.run.finished = at;
+  return write_manifest(folder, recorded.run, recorded.tasks, extras);
 }
 
 // From a record that knows of the run to the run's end.
@@ -245,7 +244,13 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
       leftovers.remove_rest();
       ManifestExtras extras = extras_of(run, given.images);
       extras.events = journalled.events();
-      return write_end(given, folder, extras, end, at);
+      Result<Recorded> recorded = read_recorded(given);
+      if (!recorded) return Result<>(Failure(recorded.error()));
+      if (!given.asked.empty()) {
+        record.keep_premises(given.asked,
+                             premises_of(given.command, given.prepared.plan, given.images, recorded->tasks));
+      }
+      return write_end(folder, *std::move(recorded), extras, end, at);
     });
     given.interruption.forward_to(runner.get());
     cache->post_to([&runner](engine::Event event) { runner->post(std::move(event)); });

@@ -50,6 +50,7 @@ struct Execution {
   const Clock& clock;
   DebugLog* debug_log = nullptr;
   runner::GivenResults given = {};  // CachePolicy::given
+  std::string asked = {};           // asked_for() of it; empty: it cannot be asked for again (app/premises.hpp)
 };
 
 // What an earlier mlpipe left of a run.

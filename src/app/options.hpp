@@ -35,6 +35,7 @@ struct RunCommand {
   std::chrono::milliseconds grace{10'000};
   std::string command_line;  // as typed, for the record
   bool cache = true;         // results of earlier runs may be used
+  bool if_changed = false;   // no run when one that succeeded has all results and rests on nothing that has changed
   bool resume = false;       // go on with an interrupted run of this pipeline, if there is one
   std::string experiment;
   std::vector<std::string> labels;  // "name=value"

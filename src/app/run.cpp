@@ -2,10 +2,12 @@
 
 #include "app/as_begun.hpp"
 #include "app/dry_run.hpp"
+#include "app/engine_choice.hpp"
 #include "app/execution.hpp"
 #include "app/parameters.hpp"
 #include "app/pipeline_file.hpp"
 #include "app/preflight.hpp"
+#include "app/premises.hpp"
 #include "app/print.hpp"
 #include "app/rebuild.hpp"
 #include "app/resume.hpp"
@@ -62,14 +64,55 @@ metadata::RunStart describe_start(const RunCommand& command, const spec::Pipelin
 
 ExitCode run(const RunCommand& command) { return run_from_parent(command, {}); }
 
+namespace {
+
+// Of --if-changed: looks into a root once, and says so when there is nothing to do.
+class Look final {
+ public:
+  Look(const RunCommand& command, const Clock& clock) : command_(command), clock_(clock) {}
+
+  bool finds_nothing_to_do(const fs::path& root) {
+    if (!command_.if_changed || root == root_) return false;
+    root_ = root;
+    const artifact::Root place(root);
+    const Outcome outcome = find_unchanged(command_, place, clock_, [this] { return connect_engine(command_.engine); });
+    why_ = outcome.why;
+    if (outcome.run) tell_unchanged(command_, place, *outcome.run, clock_);
+    return outcome.run.has_value();
+  }
+  void tell_why_it_runs() const {
+    if (command_.if_changed && !command_.quiet) print_error(fmt::format("mlpipe: {}\n", why_));
+  }
+
+ private:
+  const RunCommand& command_;
+  const Clock& clock_;
+  fs::path root_;
+  std::string why_;
+};
+
+// asked_for() of what may be asked for again with --if-changed.
+std::string asked_again(const RunCommand& command) {
+  if (!command.parent.empty() || command.engine != EngineChoice::docker) return {};
+  return asked_for(command).value_or("");
+}
+
+}  // namespace
+
 ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   if (Result<> good = check_options(command); !good) return report_error(good.error());
+  const SystemClock clock;
+  Look look(command, clock);
+  if (!command.resume) {
+    // Before the pipeline is read, which takes longest. A `root:` in it is not known yet.
+    const Result<fs::path> likely = resolve_root(command.root, "", fs::path(command.pipeline).parent_path());
+    if (likely && look.finds_nothing_to_do(*likely)) return ExitCode::succeeded;
+  }
   auto loaded = load_pipeline(command.pipeline, command.component_path);
   if (const ExitCode* code = std::get_if<ExitCode>(&loaded)) return *code;
   const spec::PipelineSpec& spec = std::get<spec::PipelineSpec>(loaded);
   Result<fs::path> root = resolve_root(command.root, spec.pipeline_root, fs::path(command.pipeline).parent_path());
   if (!root) return report_error(root.error());
-  const SystemClock clock;
   if (!command.dry_run) {
     Result<> mended = mend_record(artifact::Root(*root), standard_console(clock));
     if (!mended) return report_error(mended.error(), ExitCode::environment);
@@ -91,6 +134,8 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
       return resume(going_on);
     }
   }
+  if (look.finds_nothing_to_do(*root)) return ExitCode::succeeded;
+  look.tell_why_it_runs();
   Result<Value::Struct> arguments = pipeline_arguments(command, spec, std::move(inherited));
   if (!arguments) return report_error(arguments.error());
   Result<Prepared> prepared = prepare(command, spec, std::move(*arguments), artifact::Root(std::move(*root)));
@@ -112,7 +157,8 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
                     .spec = spec,
                     .prepared = *prepared,
                     .start = describe_start(command, spec, *prepared, *run_id, now),
-                    .images = preparing_images(prepared->plan)},
+                    .images = preparing_images(prepared->plan),
+                    .asked = asked_again(command)},
                    interruption, clock);
 }
 

@@ -46,7 +46,8 @@ ExitCode start_run(NewRun run, Interruption& interruption, const Clock& clock) {
                                      .interruption = interruption,
                                      .clock = clock,
                                      .debug_log = debug_log->get(),
-                                     .given = std::move(run.given)});
+                                     .given = std::move(run.given),
+                                     .asked = std::move(run.asked)});
   reporting.finish();
   if (!code) return report_error(code.error(), ExitCode::environment);
   return *code;

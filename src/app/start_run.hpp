@@ -20,6 +20,7 @@ struct NewRun {
   metadata::RunStart start;  // its `engine` is filled in
   ImageMaker images;
   runner::GivenResults given = {};  // CachePolicy::given
+  std::string asked = {};           // Execution::asked
 };
 
 // Connects to the engine, sees to the images, claims the run's id and runs it to its end; says what goes wrong. succeeded and

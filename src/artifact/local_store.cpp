@@ -140,6 +140,7 @@ class LocalStore final : public ArtifactStore {
   }
 
   Result<bool> is_whole(const engine::Artifact& stored, const std::function<bool()>& stop) override {
+    if (is_known_whole(stored)) return true;
     Result<fs::path> path = path_of(stored.uri);
     if (!path) return Failure(std::move(path).error());
     const Result<PathDigest> digest = digest_path(*path, stop, digests_);
@@ -153,12 +154,26 @@ class LocalStore final : public ArtifactStore {
   }
 
  private:
-  bool is_linked(const engine::Artifact& stored, const std::string& uri) {
+  // The digest of a file whose path is as path_of() would give it, when digests of files may be known; else empty.
+  std::string_view digest_to_know(const engine::Artifact& stored) const {
     constexpr std::string_view k_algorithm = "sha256:";
+    if (digests_ == nullptr || stored.is_folder || !stored.digest.starts_with(k_algorithm)) return {};
+    return is_plain(stored.uri) ? std::string_view(stored.digest).substr(k_algorithm.size()) : std::string_view();
+  }
+
+  // The usual case of is_whole(), of which there may be very many: a file that was read before.
+  bool is_known_whole(const engine::Artifact& stored) const {
+    const std::string_view hex = digest_to_know(stored);
+    struct stat info {};
+    if (hex.empty() || ::lstat(stored.uri.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    const std::optional<std::string> known = digests_->find(sys::identity_of(info));
+    return known && *known == hex;
+  }
+
+  bool is_linked(const engine::Artifact& stored, const std::string& uri) {
+    const std::string_view hex = digest_to_know(stored);
     const std::string folder = run_folder_.native() + "/";
-    if (digests_ == nullptr || stored.is_folder || !stored.digest.starts_with(k_algorithm)) return false;
-    if (!uri.starts_with(folder) || !is_plain(stored.uri) || !is_plain(uri)) return false;
-    const std::string_view hex = std::string_view(stored.digest).substr(k_algorithm.size());
+    if (hex.empty() || !uri.starts_with(folder) || !is_plain(uri)) return false;
     return link_known(stored.uri, run_folder_, uri.substr(folder.size()), hex, restore_state_, *digests_);
   }
 

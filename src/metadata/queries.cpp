@@ -3,6 +3,7 @@
 #include "metadata/read_events.hpp"
 #include "metadata/read_history.hpp"
 #include "metadata/read_lineage.hpp"
+#include "metadata/read_premises.hpp"
 #include "metadata/read_results.hpp"
 #include "metadata/read_runs.hpp"
 #include "metadata/read_tasks.hpp"
@@ -36,6 +37,18 @@ class SqliteQueries final : public Queries {
       if (!run) return Failure(run.error());
       return read_tasks(*database_, *run);
     });
+  }
+
+  Result<std::vector<engine::Artifact>> kept_outputs(const std::string& run_id) override {
+    return snapshot([&]() -> Result<std::vector<engine::Artifact>> {
+      const Result<std::int64_t> run = run_reader().number_of(run_id);
+      if (!run) return Failure(run.error());
+      return read_kept_outputs(*database_, *run);
+    });
+  }
+
+  Result<std::optional<Premises>> premises(const std::string& asked) override {
+    return snapshot([&] { return read_premises(*database_, asked); });
   }
 
   Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task,

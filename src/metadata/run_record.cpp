@@ -108,6 +108,10 @@ class SqliteRunRecord final : public RunRecord {
     return {};
   }
 
+  void keep_premises(std::string asked, std::string text) override {
+    premises_ = {.asked = std::move(asked), .text = std::move(text)};
+  }
+
   Result<> commit(std::span<const Transition> transitions) override {
     if (transitions.empty()) return {};
     engine::StateCounts counts = counts_;
@@ -133,6 +137,10 @@ class SqliteRunRecord final : public RunRecord {
     Result<> recorded = in_transaction([&] {
       return Steps()
           .then([&] { return update_run_.run(run_, engine::to_string(state), at); })
+          .then([&]() -> Result<> {
+            if (premises_.asked.empty() || state != engine::RunState::succeeded) return {};
+            return insert_premises_.run(premises_.asked, run_, premises_.text);
+          })
           .then([&] {
             return insert_event_.run(run_, next_event_, at, k_no_task, 0, engine::to_string(engine::RunState::running),
                                      engine::to_string(state), "", k_no_delay);
@@ -183,6 +191,7 @@ class SqliteRunRecord final : public RunRecord {
          "'', 'cached', ?3, ?4, ?5)"},
         {&insert_fingerprint_, "INSERT OR IGNORE INTO fingerprints VALUES (?1, ?2)"},
         {&insert_build_, "INSERT OR IGNORE INTO builds VALUES (?1, ?2)"},
+        {&insert_premises_, "INSERT OR REPLACE INTO premises VALUES (?1, ?2, ?3)"},
         {&update_cached_task_,
          "UPDATE tasks SET state = 'succeeded', reason = '', cached_from = ?3, removed = ?4 WHERE run = ?1 AND task = "
          "?2"},
@@ -431,7 +440,11 @@ class SqliteRunRecord final : public RunRecord {
   std::unique_ptr<Database> database_;  // before the statements: they must go first
   Statement insert_run_, insert_argument_, insert_label_, insert_image_, name_image_, insert_task_, insert_event_,
       update_task_, insert_attempt_, update_attempt_, end_attempt_, update_counts_, update_run_, take_up_attempt_,
-      insert_cached_, insert_fingerprint_, insert_build_, update_cached_task_, mark_removed_;
+      insert_cached_, insert_fingerprint_, insert_build_, insert_premises_, update_cached_task_, mark_removed_;
+  struct {
+    std::string asked;  // empty: nothing to record
+    std::string text;
+  } premises_;
   std::optional<ResultReader> results_;
   std::optional<Transaction> snapshot_;  // for results(), until the next commit
   DataWriter data_;

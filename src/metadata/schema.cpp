@@ -55,7 +55,17 @@ std::span<const Migration> migrations() {
       text    TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
   )sql";
-  static constexpr Migration k_steps[] = {{.from = 1, .sql = k_to_version_2}, {.from = 2, .sql = k_to_version_3}};
+  // `run --if-changed`.
+  static constexpr const char* k_to_version_4 = R"sql(
+    CREATE TABLE premises (
+      asked TEXT PRIMARY KEY,
+      run   INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+      text  TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX premises_by_run ON premises (run);
+  )sql";
+  static constexpr Migration k_steps[] = {
+      {.from = 1, .sql = k_to_version_2}, {.from = 2, .sql = k_to_version_3}, {.from = 3, .sql = k_to_version_4}};
   return k_steps;
 }
 

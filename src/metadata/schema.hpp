@@ -12,7 +12,7 @@ namespace mlpipe::metadata {
 
 extern const char* const k_schema_sql;                 // schema.sql, embedded
 constexpr std::int64_t k_application_id = 0x6d6c7031;  // "mlp1", PRAGMA application_id
-constexpr std::int64_t k_schema_version = 3;           // PRAGMA user_version
+constexpr std::int64_t k_schema_version = 4;           // PRAGMA user_version
 
 // Takes a database from version `from` to `from` + 1.
 struct Migration {

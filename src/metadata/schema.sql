@@ -1,4 +1,4 @@
--- The record of one pipeline root, version 3. Times are milliseconds since 1970 (UTC); states are the words of
+-- The record of one pipeline root, version 4. Times are milliseconds since 1970 (UTC); states are the words of
 -- engine/state.hpp and engine/values.hpp; parameter values and metadata are JSON.
 --
 -- Everything of a run is clustered by the run's number, so that reading one run is one range of each table. `run` grows:
@@ -108,6 +108,15 @@ CREATE TABLE builds (
   made_of TEXT PRIMARY KEY,                     -- SHA-256 of the text
   text    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What the newest run that succeeded of those that were asked for alike rests on, so that `run --if-changed` can tell
+-- whether another one would give anything new (app/premises.hpp).
+CREATE TABLE premises (
+  asked TEXT PRIMARY KEY,                       -- SHA-256 of how it was asked for
+  run   INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  text  TEXT NOT NULL                           -- JSON
+) STRICT, WITHOUT ROWID;
+CREATE INDEX premises_by_run ON premises (run);
 
 -- What fingerprints were made of (plan/fingerprint.hpp).
 CREATE TABLE fingerprints (

@@ -1,5 +1,7 @@
 #include "mlpipe/plan/references.hpp"
 
+#include <algorithm>
+
 namespace mlpipe::plan {
 namespace {
 
@@ -12,7 +14,21 @@ void visit_references(const std::vector<spec::Reference>& references, const Visi
   }
 }
 
+bool have_run_id(const std::vector<spec::Reference>& references) {
+  return std::ranges::any_of(references, [](const spec::Reference& reference) {
+    return reference.path.size() >= 2 && reference.path[0] == "run" && reference.path[1] == "id";
+  });
+}
+
 }  // namespace
+
+bool takes_run_id(const spec::TaskSpec& spec) {
+  if (spec.when && have_run_id(spec.when->references())) return true;
+  return std::ranges::any_of(spec.arguments, [](const spec::Argument& argument) {
+    const auto* text = std::get_if<spec::Template>(&argument.binding);
+    return text != nullptr && have_run_id(text->references());
+  });
+}
 
 void for_each_reference(const spec::TaskSpec& spec, const Visit& visit) {
   for (const spec::Argument& argument : spec.arguments) {

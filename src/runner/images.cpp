@@ -105,12 +105,12 @@ struct Recipe {
   std::string made_of;  // PreparedImages::made_of
 };
 
-Result<Recipe> recipe_of(const Wanted& wanted, ContainerEngine& engine) {
-  Result<BuildContext> context = read_build_context(wanted.build_context);
-  if (!context) return within("building the image of component " + wanted.component, context.error());
+Result<Recipe> recipe_of(const std::string& component, const fs::path& folder, ContainerEngine& engine) {
+  Result<BuildContext> context = read_build_context(folder);
+  if (!context) return within("building the image of component " + component, context.error());
   std::string counts = context->digest;
   Recipe recipe;
-  for (const std::string& base : base_images(wanted.build_context)) {
+  for (const std::string& base : base_images(folder)) {
     Result<Image> image = engine.inspect_image(base);
     const std::string id = image ? image->id : std::string("absent");
     counts += "\n" + base + " " + id;
@@ -118,13 +118,13 @@ Result<Recipe> recipe_of(const Wanted& wanted, ContainerEngine& engine) {
   }
   recipe.made_of += context->files;
   if (recipe.made_of.size() > k_longest_made_of) recipe.made_of.clear();
-  recipe.tag = fmt::format("mlpipe/{}:{}", repository_name(wanted.component), sha256_hex(counts).substr(0, 12));
+  recipe.tag = fmt::format("mlpipe/{}:{}", repository_name(component), sha256_hex(counts).substr(0, 12));
   return recipe;
 }
 
 Result<Prepared> build(const Wanted& wanted, ContainerEngine& engine, const ProgressSink& progress,
                        const sys::StopSignal& stop) {
-  Result<Recipe> recipe = recipe_of(wanted, engine);
+  Result<Recipe> recipe = recipe_of(wanted.component, wanted.build_context, engine);
   if (!recipe) return Failure(std::move(recipe).error());
   const std::string& tag = recipe->tag;
   Result<Image> image = engine.inspect_image(tag);
@@ -244,6 +244,13 @@ std::map<plan::TaskId, std::string> named_images(const plan::Plan& plan) {
   return named;
 }
 
+ImageSource source_of(const Wanted& wanted) {
+  const bool is_built = !wanted.build_context.empty();
+  return {.key = wanted.key,
+          .component = is_built ? wanted.component : "",
+          .is_pulled_anew = !is_built && wanted.pull == spec::PullPolicy::always};
+}
+
 std::string why_unbuilt(const Wanted& wanted, ContainerEngine& engine) {
   const Result<std::vector<ImageSummary>> before =
       engine.list_images(fmt::format("mlpipe/{}:", repository_name(wanted.component)));
@@ -296,6 +303,22 @@ Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std
   return images;
 }
 
+std::optional<std::vector<ImageSource>> image_sources(const plan::Plan& plan) {
+  const auto is_unknown = [&plan](plan::TaskId id) {
+    return plan.selected(id) && plan.component(id).container() != nullptr && !key_beforehand(plan, id);
+  };
+  if (std::ranges::any_of(plan.order(), is_unknown)) return std::nullopt;
+  std::vector<ImageSource> sources;
+  for (Wanted& wanted : wanted_images(plan)) sources.push_back(source_of(wanted));
+  return sources;
+}
+
+Result<Image> find_image(const ImageSource& source, ContainerEngine& engine) {
+  if (source.component.empty()) return engine.inspect_image(source.key);
+  Result<Recipe> recipe = recipe_of(source.component, source.key, engine);
+  return recipe ? engine.inspect_image(recipe->tag) : Failure(recipe.error());
+}
+
 FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine) {
   FoundImages found;
   for (const Wanted& wanted : wanted_images(plan)) {
@@ -304,11 +327,11 @@ FoundImages find_images(const plan::Plan& plan, ContainerEngine* engine) {
       continue;
     }
     const bool is_built = !wanted.build_context.empty();
-    Result<Recipe> recipe = is_built ? recipe_of(wanted, *engine) : Recipe{.tag = wanted.key, .made_of = {}};
-    Result<Image> image = recipe ? engine->inspect_image(recipe->tag) : Failure(recipe.error());
+    const ImageSource source = source_of(wanted);
+    Result<Image> image = find_image(source, *engine);
     if (image) {
       found.by_key.emplace(wanted.key, std::move(*image));
-      if (!is_built && wanted.pull == spec::PullPolicy::always) found.pulled_anew.insert(wanted.key);
+      if (source.is_pulled_anew) found.pulled_anew.insert(wanted.key);
     } else if (image.error().code == ErrorCode::not_found) {
       found.absent.emplace(wanted.key, is_built ? why_unbuilt(wanted, *engine) : "its image is not here yet");
     } else {

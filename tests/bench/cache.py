@@ -4,6 +4,7 @@
   cached      another run of 10,000 tasks whose results are all there, on a disk and on tmpfs, in three shapes, beside the
               bare system calls that make its tree (two folders and a link a task); cached_run_bench does both
   whole       the same by `mlpipe run` itself, from start to exit (needs Docker and mlpipe/base:bookworm)
+  unchanged   the same by `mlpipe run --if-changed`, from start to exit, when there is nothing to do (needs the same)
   recording   what a task costs on the loop thread: of a chain of tasks that were really scheduled, the median
   listings    `runs` and `show latest` on a record of 10,000 runs
   house       examples/house-prices twice, then with another test_size (needs Docker)
@@ -115,6 +116,24 @@ class Bench:
         self.report(row, {"all under 0.2 s": clock < 0.2, "without the tree's calls under 0.2 s": rest < 0.2},
                     f"{row['case']:<24} {clock:>6.3f} s ({processor:.3f} s), bare {tree:.3f} s ({tree_processor:.3f} s), "
                     f"rest {rest:.3f} s, mlpipe run {row.get('whole_clock_s', '-')} s;")
+        if whole:
+            self.unchanged(place, folder, shape)
+
+    def unchanged(self, place: str, folder: Path, shape: str) -> None:
+        """Since the last of the whole runs: what cached_run_bench records is no run of a file."""
+        argv = [self.options.mlpipe, "run", str(folder / "pipeline.yaml"), "--root", str(folder / "root"), "--if-changed"]
+        last = f"nothing to do: nothing has changed since run whole-{self.options.rounds - 1} "
+        clocks = []
+        for _ in range(self.options.rounds * 5):
+            begin = time.perf_counter()
+            said = run(argv)
+            clocks.append(time.perf_counter() - begin)
+            if not said.startswith(last):
+                sys.exit(f"--if-changed ran: {said}")
+        clock = statistics.median(clocks)
+        self.report({"case": f"unchanged, {shape}, {place}", "tasks": self.options.tasks, "clock_s": round(clock, 3),
+                     "worst_s": round(max(clocks), 3)}, {"nothing to do under 0.2 s": clock < 0.2},
+                    f"{f'unchanged, {shape}, {place}':<24} {clock:>6.3f} s, at worst {max(clocks):.3f} s;")
 
     def check_all_cached(self, folder: Path, run_id: str) -> None:
         shown = json.loads(run([self.options.mlpipe, "runs", "--root", str(folder / "root"), "--json", "--limit", "1"]))

@@ -97,6 +97,12 @@ struct NewestResult {
   std::string import_digest;  // of an importer: the digest of what it found
 };
 
+// What a run that succeeded rests on, as RunRecord::keep_premises() was told.
+struct Premises {
+  std::string run_id;
+  std::string text;
+};
+
 // Which attempts of an earlier run count: those with a fingerprint, or all.
 enum class Comparable { with_fingerprint, any };
 
@@ -117,6 +123,10 @@ class Queries : public ResultSearch {
   virtual Result<RunRow> find_run(const std::string& reference) = 0;
   // The tasks of the run with that exact id, in the order of its plan. `inputs` are those of the latest attempt.
   virtual Result<std::vector<TaskRow>> tasks(const std::string& run_id) = 0;
+  // The artifacts that the tasks of the run with that exact id gave and nobody took away, in no order.
+  virtual Result<std::vector<engine::Artifact>> kept_outputs(const std::string& run_id) = 0;
+  // Of the newest run that succeeded of those that were `asked` for alike; nothing when there is none.
+  virtual Result<std::optional<Premises>> premises(const std::string& asked) = 0;
   // What happened to the run with that exact id after event `after`, in order; of one task when `task` is not empty.
   virtual Result<std::vector<EventRow>> events(const std::string& run_id, const std::string& task,
                                                std::int64_t after) = 0;

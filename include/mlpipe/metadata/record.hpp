@@ -48,6 +48,9 @@ class RunRecord : public engine::Record, public ResultSearch {
   // `named`: images, by their references, of tasks whose component does not say which it is.
   virtual Result<> record_images(const std::vector<ResolvedImage>& images,
                                  const std::map<plan::TaskId, std::string>& named = {}) = 0;
+  // What the run rests on (Premises). finish() records it with the end of a run that succeeded, in place of what an earlier
+  // one rested on that was `asked` for alike.
+  virtual void keep_premises(std::string asked, std::string text) = 0;
 };
 
 // Opens or creates the database; migrates an older schema in one transaction. A newer schema, a foreign or a corrupt file:

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,6 +44,20 @@ struct PinnedImage {
 Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
                                       ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop);
+
+// What says of an image, without the plan, which it is.
+struct ImageSource {
+  std::string key;              // as in PreparedImages
+  std::string component = {};   // of one that is built from the folder `key`: the component it is built for
+  bool is_pulled_anew = false;  // before every run
+};
+
+// Of the images that the selected tasks name; nothing when one of them hangs on what another task gives.
+std::optional<std::vector<ImageSource>> image_sources(const plan::Plan& plan);
+
+// The image that `source` stands for now, when the engine has it: not_found. None is pulled or built; what one that is built
+// would be made of is read.
+Result<Image> find_image(const ImageSource& source, ContainerEngine& engine);
 
 struct FoundImages {
   std::map<std::string, Image> by_key;        // RunContext::images

@@ -196,6 +196,35 @@ TEST_F(RunRecordTest, ImagesAreFoundByTheReferenceAsWritten) {
   EXPECT_EQ(row.image_digest, "debian@sha256:d1");
 }
 
+TEST_F(RunRecordTest, WhatARunRestsOnIsRecordedWithItsSuccessAndReplacesWhatAnEarlierOneDid) {
+  const auto ended = [this](const std::string& id, const std::string& text, engine::RunState state) {
+    test::RunWriter run(*record, id, {"a"});
+    record->keep_premises("asked", text);
+    EXPECT_FALSE(must_read(file)->premises("asked").value().value_or(Premises{}).text == text);
+    run.finish(state);
+    return must_read(file)->premises("asked").value().value_or(Premises{});
+  };
+  EXPECT_EQ(ended("r1", "first", engine::RunState::succeeded).text, "first");
+  EXPECT_EQ(ended("r2", "second", engine::RunState::failed).run_id, "r1");
+  EXPECT_EQ(ended("r3", "third", engine::RunState::succeeded).run_id, "r3");
+  EXPECT_FALSE(must_read(file)->premises("asked otherwise").value());
+}
+
+TEST_F(RunRecordTest, TheOutputsThatAreKeptAreThoseNobodyTookAway) {
+  test::RunWriter run(*record, "r1", {"a", "b"});
+  for (const char* task : {"a", "b"}) {
+    engine::TaskData outputs;
+    outputs.artifacts["o"] = test::make_artifact("o", "system.Dataset", std::string("/") + task);
+    run.succeed(task, outputs);
+  }
+  ASSERT_TRUE(record->discard(plan::TaskId{0}));
+  const std::vector<engine::Artifact> kept = must_read(file)->kept_outputs("r1").value();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].uri, "/b");
+  EXPECT_EQ(kept[0].digest, "sha256:" + std::string(64, 'a'));
+  EXPECT_EQ(must_read(file)->kept_outputs("r2").error().code, ErrorCode::not_found);
+}
+
 TEST_F(RunRecordTest, ACommitThatFailsHalfWayLeavesNothing) {
   RunWriter writer(*record, "r1", {"a", "b"});
   writer.start("a");

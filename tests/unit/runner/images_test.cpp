@@ -247,6 +247,34 @@ TEST_F(ImagesTest, FindingTakesWhatIsThereAndChangesNothing) {
   EXPECT_THAT(find_images(plan_, &engine_).absent.at(context), HasSubstr("is to be built anew"));
 }
 
+TEST_F(ImagesTest, SourcesSayWithoutThePlanWhichImagesThereAre) {
+  test::TempDir folder;
+  folder.write("Dockerfile", "FROM there:1\n");
+  pipeline_.task("a").component(add(image_component("c", "there:1")));
+  pipeline_.task("b").component(add(built_component("built", folder.path())));
+  const PreparedImages prepared = prepare().value();
+  const std::vector<ImageSource> sources = image_sources(plan_).value();
+  ASSERT_EQ(sources.size(), 2u);
+  for (const ImageSource& source : sources) {
+    EXPECT_EQ(find_image(source, engine_).value().id, prepared.by_key.at(source.key).id) << source.key;
+    EXPECT_FALSE(source.is_pulled_anew);
+  }
+  folder.write("Dockerfile", "FROM there:1\nRUN true\n");
+  EXPECT_EQ(find_image({.key = folder.path().string(), .component = "built"}, engine_).error().code,
+            ErrorCode::not_found);
+}
+
+TEST_F(ImagesTest, ThereAreNoSourcesWhenAnImageHangsOnWhatATaskGives) {
+  spec::ComponentSpec component = image_component("c", "");
+  component.implementation = spec::ContainerSpec{.image = test::text_template("${{ inputs.image }}")};
+  component.interface.input_parameters.push_back({.name = "image"});
+  pipeline_.task("a").component(add(image_component("d", "there:1")));
+  pipeline_.task("b").component(add(std::move(component))).argument("image", spec::TaskOutput{"a", "o"});
+  spec_ = pipeline_.build();
+  plan_ = plan::make_plan(spec_, {}).value();
+  EXPECT_FALSE(image_sources(plan_));
+}
+
 TEST_F(ImagesTest, FindingTellsWhatWouldBePulledAnew) {
   pipeline_.task("a").component(add(image_component("c", "there:1")));
   spec_ = pipeline_.build();
