@@ -1,9 +1,5 @@
 #include "app/validate.hpp"
 
-#include <algorithm>
-#include <functional>
-#include <tuple>
-
 #include "app/pipeline_file.hpp"
 #include "app/preflight.hpp"
 #include "app/print.hpp"
@@ -38,9 +34,7 @@ ExitCode validate(const ValidateCommand& command) {
   bool good = read->spec && !spec::has_errors(read->diagnostics);
   if (good) {
     for (spec::Diagnostic& warning : warn_of_imports(*read->spec)) read->diagnostics.push_back(std::move(warning));
-    std::ranges::stable_sort(read->diagnostics, std::less(), [](const spec::Diagnostic& diagnostic) {
-      return std::tuple(diagnostic.where.file, diagnostic.where.line, diagnostic.where.column);
-    });
+    spec::sort_by_place(read->diagnostics);
   }
   if (command.json) {
     Value::List diagnostics;

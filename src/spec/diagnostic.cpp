@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <span>
+#include <tuple>
 
 #include "mlpipe/base/text.hpp"
 
@@ -130,32 +132,33 @@ bool has_errors(const Diagnostics& diagnostics) {
                      [](const Diagnostic& d) { return d.severity == Severity::error; });
 }
 
-std::string render(const Diagnostics& diagnostics, const std::vector<SourceFile>& sources) {
-  std::vector<const Diagnostic*> sorted;
-  sorted.reserve(diagnostics.size());
-  for (const Diagnostic& diagnostic : diagnostics) sorted.push_back(&diagnostic);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic* a, const Diagnostic* b) {
-    return std::tie(a->where.file, a->where.line, a->where.column) <
-           std::tie(b->where.file, b->where.line, b->where.column);
+void sort_by_place(Diagnostics& diagnostics) {
+  std::ranges::stable_sort(diagnostics, std::less(), [](const Diagnostic& diagnostic) {
+    return std::tuple(diagnostic.where.file, diagnostic.where.line, diagnostic.where.column);
   });
+}
+
+std::string render(const Diagnostics& diagnostics, const std::vector<SourceFile>& sources) {
+  Diagnostics sorted = diagnostics;
+  sort_by_place(sorted);
 
   std::string out;
   std::optional<Lines> lines;
   const SourceFile* open = nullptr;
-  for (const Diagnostic* diagnostic : sorted) {
-    const Where& where = diagnostic->where;
+  for (const Diagnostic& diagnostic : sorted) {
+    const Where& where = diagnostic.where;
     const SourceFile* source = where.file < sources.size() ? &sources[where.file] : nullptr;
     if (source != nullptr) out += safe(source->name) + ":";
     if (where.line > 0) out += fmt::format("{}:{}:", where.line, where.column);
     if (!out.empty() && out.back() == ':') out += ' ';
-    out += diagnostic->severity == Severity::error ? "error: " : "warning: ";
-    out += safe(diagnostic->message) + "\n";
+    out += diagnostic.severity == Severity::error ? "error: " : "warning: ";
+    out += safe(diagnostic.message) + "\n";
     if (source != nullptr && where.line > 0) {
       if (source != open) lines.emplace(source->text);
       open = source;
       if (std::optional<std::string_view> line = lines->line(where.line)) append_source_line(out, *line, where.column);
     }
-    if (!diagnostic->hint.empty()) out += "  hint: " + safe(diagnostic->hint) + "\n";
+    if (!diagnostic.hint.empty()) out += "  hint: " + safe(diagnostic.hint) + "\n";
   }
   return out;
 }

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <functional>
-#include <tuple>
 #include <utility>
 
 #include "mlpipe/base/text.hpp"
@@ -16,10 +13,6 @@ constexpr std::size_t k_most_diagnostics = 1000;
 
 // No place in any file, and sorted behind those that are.
 constexpr Where k_behind_all{0, 0, UINT16_MAX};
-
-auto place_of(const Diagnostic& diagnostic) {
-  return std::tuple(diagnostic.where.file, diagnostic.where.line, diagnostic.where.column);
-}
 
 std::string place_text(Where where) { return fmt::format("{}:{}:{}", where.file, where.line, where.column); }
 
@@ -53,8 +46,8 @@ void Mistakes::add(Diagnostic diagnostic) {
 bool Mistakes::is_first_at(Where where) { return places_.insert(place_text(where)).second; }
 
 Diagnostics Mistakes::take() {
-  std::ranges::stable_sort(diagnostics_, std::less(), &place_of);
   if (rest_) diagnostics_.push_back(*std::move(rest_));
+  sort_by_place(diagnostics_);
   told_.clear();
   rest_.reset();
   return std::exchange(diagnostics_, {});

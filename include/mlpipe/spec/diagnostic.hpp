@@ -37,6 +37,9 @@ using Diagnostics = std::vector<Diagnostic>;
 
 bool has_errors(const Diagnostics& diagnostics);
 
+// By file, line and column; those at one place stay in their order.
+void sort_by_place(Diagnostics& diagnostics);
+
 // For people: "file:line:column: error: message", the source line with a caret below it, "  hint: ...".
 // Sorted by place; ends with a newline; "" for no diagnostics.
 std::string render(const Diagnostics& diagnostics, const std::vector<SourceFile>& sources);

@@ -41,7 +41,8 @@ Result<std::variant<FileLock, LockHolder>> try_lock(const std::filesystem::path&
 
 // Whether somebody holds the lock of `path` now. Asking does not disturb those who take it. No file: not locked.
 bool is_locked(const std::filesystem::path& path);
-// Who holds it, as is_locked() asks; nobody: absent. Does not wait for the name of one that has only just taken it.
+// Who holds it, as is_locked() asks; nobody: absent. Does not wait for the name of one that has only just taken it: then it is
+// that of the one before, or nothing but a holder without a name.
 std::optional<LockHolder> holder_of(const std::filesystem::path& path);
 
 }  // namespace mlpipe::sys
