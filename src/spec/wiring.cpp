@@ -398,6 +398,26 @@ void Wiring::warn_of_unread_inputs(const TaskSpec& task) {
   for (const ArtifactSpec& input : component.interface.input_artifacts) warn(input.name, input.where);
 }
 
+// Without a #! line a script is one for sh. Python's begin with what sh takes for a program's name.
+void Wiring::warn_of_missing_interpreter(const TaskSpec& task) {
+  const ComponentSpec& component = reading_.spec.component(task.component);
+  const ContainerSpec* container = component.container();
+  if (container == nullptr || !container->script || component.where.file != 0 || container->script->parts.empty())
+    return;
+  const auto* text = std::get_if<std::string>(&container->script->parts.front());
+  if (text == nullptr || text->starts_with("#!")) return;
+  for (std::string_view line : split(*text, '\n')) {
+    line = trim(line);
+    if (line.empty() || line.starts_with('#')) continue;
+    const bool is_python =
+        line.starts_with("import ") || (line.starts_with("from ") && line.find(" import ") != line.npos);
+    if (!is_python) return;
+    reading_.mistakes.warning(component.where, "the script looks like Python, but is run by sh: it has no `#!` line",
+                              "begin it with #!/usr/bin/env python3");
+    return;
+  }
+}
+
 void Wiring::bind_outputs(YamlNode node) {
   if (node.is_null() || !expect_mapping(node, "`outputs`", reading_.mistakes)) return;
   for (YamlEntry entry : node.entries()) bind_output(entry);
@@ -482,7 +502,10 @@ void Wiring::warn_of_unused() {
   for (const ParameterSpec* parameter : scope_.unused_parameters()) {
     reading_.mistakes.warning(parameter->where, fmt::format("nothing uses parameter {}", ticked(parameter->name)));
   }
-  for (const TaskSpec& task : dag_.tasks) warn_of_unread_inputs(task);
+  for (const TaskSpec& task : dag_.tasks) {
+    warn_of_unread_inputs(task);
+    warn_of_missing_interpreter(task);
+  }
 }
 
 }  // namespace mlpipe::spec

@@ -37,6 +37,7 @@ class Wiring final {
   void check_missing(const TaskSpec& task, YamlNode node);
   void check_pools(const TaskSpec& task, YamlNode node);
   void warn_of_unread_inputs(const TaskSpec& task);
+  void warn_of_missing_interpreter(const TaskSpec& task);
   Where waiting_place(std::size_t waiting, const std::string& awaited) const;
   void bind_output(YamlEntry entry);
 

@@ -305,6 +305,22 @@ tasks:
   EXPECT_NE(problems(result).find("warning: the script does not read input `three`"), std::string::npos);
 }
 
+TEST(Reader, AScriptOfPythonWithoutItsFirstLineIsAWarning) {
+  ReadPipeline result = read(R"(name: p
+tasks:
+  a: {image: x, script: "\n# about it\nimport os\nprint(1) "}
+  b: {image: x, script: "from os import path"}
+  c: {image: x, script: "#!/usr/bin/env python3\nimport os"}
+  d: {image: x, script: "echo import os\nimport os"}
+  e: {image: x, script: "from=1; echo $from"}
+)");
+  EXPECT_TRUE(result.spec) << problems(result);
+  ASSERT_EQ(result.diagnostics.size(), 2U) << problems(result);
+  EXPECT_NE(problems(result).find("p.yaml:3:3: warning: the script looks like Python, but is run by sh"),
+            std::string::npos);
+  EXPECT_NE(problems(result).find("p.yaml:4:3: warning"), std::string::npos);
+}
+
 TEST(Reader, InputsThatOnlyTheEnvironmentUsesAreRead) {
   ReadPipeline result = read(R"(name: p
 tasks:
