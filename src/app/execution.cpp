@@ -202,6 +202,7 @@ Result<> write_end(const fs::path& folder, Recorded recorded, const ManifestExtr
 // From a record that knows of the run to the run's end.
 Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Leftovers leftovers) {
   runner::remove_abandoned_secrets(runner::place_of_secrets());
+  runner::hold_images(given.images, given.prepared.root.path(), given.engine);
   const fs::path folder = given.prepared.root.run(given.start.id);
   if (Result<> noted = record.record_images(resolved(given.images), given.images.named); !noted)
     return Failure(noted.error());

@@ -5,6 +5,7 @@
 
 #include "app/gc_plan.hpp"
 #include "mlpipe/metadata/removal.hpp"
+#include "mlpipe/runner/images.hpp"
 #include "mlpipe/runner/secret_folder.hpp"
 #include "mlpipe/sys/lock.hpp"
 
@@ -15,6 +16,9 @@ namespace fs = std::filesystem;
 
 // A start that crashed is told from one that is under way by its lock; the hour is for file systems without locks.
 constexpr std::chrono::hours k_crashed_start{1};
+
+// Roots are removed by hand, too.
+constexpr std::chrono::days k_forgotten{30};
 
 std::string label_of(const runner::ContainerSummary& container, const std::string& name) {
   const auto found = container.labels.find(name);
@@ -135,21 +139,50 @@ class Search final {
       plan_.remarks.push_back("images stay: " + there.error().message);
       return {};
     }
+    std::map<std::string, std::vector<const runner::ImageSummary*>> names;  // of each image, by the one it was built as
     for (const runner::ImageSummary& image : *there) {
-      if (!is_built(image.reference) || used.contains(image.id)) continue;
-      add({.kind = LeftoverKind::image, .name = image.reference, .id = image.id, .run = {}, .bytes = image.bytes});
+      const std::string built = built_name(image.reference);
+      if (!built.empty() && !used.contains(image.id)) names[built].push_back(&image);
+    }
+    for (const auto& [built, all] : names) {
+      const std::string own = runner::hold_name(built, search_.root.path());
+      const auto is_anothers = [&](const runner::ImageSummary* image) {
+        return image->reference != built && image->reference != own;
+      };
+      const bool is_held = std::ranges::any_of(all, is_anothers) && !is_forgotten(built);
+      for (const runner::ImageSummary* image : all) {
+        if (is_held && image->reference != own) continue;
+        const bool goes = image->reference == built;
+        add({.kind = LeftoverKind::image,
+             .name = image->reference,
+             .id = image->id,
+             .run = {},
+             .bytes = goes ? image->bytes : 0});
+      }
     }
     return {};
   }
 
  private:
-  // mlpipe/<component>:<12 hex>. The helper is kept: the next task that needs it would build it again at once.
-  static bool is_built(std::string_view reference) {
+  // Of "mlpipe/<component>:<12 hex>", or that and "-<8 hex>" (runner::hold_name()), the part before; else empty. The helper is
+  // kept: the next task that needs it would build it again at once.
+  static std::string built_name(const std::string& reference) {
     const std::size_t colon = reference.rfind(':');
-    if (colon == std::string_view::npos || reference.starts_with("mlpipe/helper:")) return false;
-    const std::string_view tag = reference.substr(colon + 1);
-    constexpr std::size_t k_digits = 12;
-    return tag.size() == k_digits && tag.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    if (colon == std::string::npos || reference.starts_with("mlpipe/helper:")) return {};
+    const std::size_t dash = std::min(reference.find('-', colon), reference.size());
+    const auto is_hex = [](std::string_view text, std::size_t digits) {
+      return text.size() == digits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    };
+    const std::string_view text = reference;
+    if (!is_hex(text.substr(colon + 1, dash - colon - 1), 12)) return {};
+    if (dash < text.size() && !is_hex(text.substr(dash + 1), 8)) return {};
+    return reference.substr(0, dash);
+  }
+
+  // No root has used it for so long that those which hold it are taken for gone.
+  bool is_forgotten(const std::string& image) const {
+    const Result<runner::Image> now = search_.engine->inspect_image(image);
+    return now && now->last_named && *now->last_named + k_forgotten < search_.now;
   }
 
   void stale(const fs::path& lock, const std::string& run) {

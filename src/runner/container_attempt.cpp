@@ -169,7 +169,16 @@ Result<> ContainerAttempt::create_container(ContainerConfig& config) {
     if (Result<> removed = tools_.engine.remove(config.name); !removed) return removed;
     created = tools_.engine.create(config);
   }
-  if (!created) return Failure(created.error());
+  if (!created) {
+    Error error = std::move(created).error();
+    if (error.code == ErrorCode::not_found && error.message.find("such image") != std::string::npos) {
+      error.hint = fmt::format(
+          "somebody removed its image while the run went on; `mlpipe resume {} --retry-failed` gets it "
+          "ready again",
+          tools_.run.run_id);
+    }
+    return Failure(std::move(error));
+  }
   container_ = std::move(*created);
   return {};
 }

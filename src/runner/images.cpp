@@ -303,6 +303,17 @@ Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std
   return images;
 }
 
+std::string hold_name(const std::string& tag, const fs::path& root) {
+  constexpr std::size_t k_digits = 8;
+  return tag + "-" + sha256_hex(root.string()).substr(0, k_digits);
+}
+
+void hold_images(const PreparedImages& images, const fs::path& root, ContainerEngine& engine) {
+  for (const auto& [key, tag] : images.tags) {
+    if (tag != key) (void)engine.name_image(tag, hold_name(tag, root));
+  }
+}
+
 std::optional<std::vector<ImageSource>> image_sources(const plan::Plan& plan) {
   const auto is_unknown = [&plan](plan::TaskId id) {
     return plan.selected(id) && plan.component(id).container() != nullptr && !key_beforehand(plan, id);

@@ -95,6 +95,7 @@ class ProcessEngine final : public ContainerEngine {
   }
 
   Result<std::vector<ImageSummary>> list_images(const std::string&) override { return std::vector<ImageSummary>(); }
+  Result<> name_image(const std::string&, const std::string&) override { return {}; }
   Result<> remove_image(const std::string&) override { return {}; }
 
   Result<std::string> create(const ContainerConfig& config) override {

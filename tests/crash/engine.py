@@ -224,7 +224,10 @@ def gc_of_images(root, daemon):
     old = images() - before
     run("two", "b")
     new = images() - before - old
-    expect(len(old) == 1 and len(new) == 1, f"images: {old} and {new}")
+    # Each by the name it was built as, and by that of the root which holds it.
+    expect(len(old) == 2 and len(new) == 2, f"images: {old} and {new}")
+    shared = min(old, key=len)
+    subprocess.run(["docker", "tag", shared, shared + "-0123abcd"], check=True)  # as if another root held it
     subprocess.run(["docker", "tag", IMAGE, "mlpipe/mine:0123456789ab"], check=True)  # as if another root had built it
     subprocess.run(["docker", "tag", IMAGE, "mlpipe/mine:latest"], check=True)
     # That one is taken for one of its own, but a container uses it: it stays.
@@ -233,6 +236,9 @@ def gc_of_images(root, daemon):
     expect(root.call("gc", "--images", "--keep", "1") == 0, "gc fails")
     expect(old | new <= images(), "a gc without --yes takes images")
     expect(root.call("gc", "--images", "--keep", "1", "--yes") == 0, "gc fails")
+    expect(old & images() == {shared}, "of an image that another root holds more went than this root's name")
+    subprocess.run(["docker", "rmi", shared + "-0123abcd"], check=True, stdout=subprocess.DEVNULL)
+    expect(root.call("gc", "--images", "--yes") == 0, "gc fails")
     expect(not old & images(), "the image of the run that went is left")
     expect(new | before <= images(), "images are gone that a run or nobody of ours made")
     expect("mlpipe/mine:latest" in images(), "an image with another tag is gone")

@@ -112,6 +112,13 @@ class FakeContainerEngine final : public runner::ContainerEngine {
     }
     return found;
   }
+  Result<> name_image(const std::string& reference, const std::string& name) override {
+    std::lock_guard lock(mutex);
+    const auto found = images.find(reference);
+    if (found == images.end()) return fail(ErrorCode::not_found, "no image {}", reference);
+    images[name] = found->second;
+    return {};
+  }
   Result<> remove_image(const std::string& reference) override {
     std::lock_guard lock(mutex);
     if (images_in_use.contains(reference)) return fail(ErrorCode::conflict, "image {} is in use", reference);

@@ -25,6 +25,8 @@ struct Image {
   std::vector<std::string> entrypoint;
   std::vector<std::string> command;
   std::string architecture;
+  std::optional<WallTime> last_named =
+      {};  // when it was last given one of its names; nothing: the engine does not tell
 };
 
 struct ImageSummary {
@@ -125,6 +127,8 @@ class ContainerEngine {
                                     const sys::StopSignal& stop) = 0;
   // The images whose repository is below `prefix`, "mlpipe/" for example.
   virtual Result<std::vector<ImageSummary>> list_images(const std::string& prefix) = 0;
+  // Gives the image `reference` another name, "repository:tag"; one that it has already is given once more.
+  virtual Result<> name_image(const std::string& reference, const std::string& name) = 0;
   // Takes the name away, and the image with its last name. A container uses it: conflict. One that is not there is fine.
   virtual Result<> remove_image(const std::string& reference) = 0;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -44,6 +45,12 @@ struct PinnedImage {
 Result<PreparedImages> restore_images(const plan::Plan& plan, const std::map<std::string, PinnedImage>& pins,
                                       ContainerEngine& engine, const ProgressSink& progress,
                                       const sys::StopSignal& stop);
+
+// The name by which the root at `root` holds on to `tag`, an image that mlpipe built ("mlpipe/<component>:<12 hex>"): gc of
+// another root leaves it then.
+std::string hold_name(const std::string& tag, const std::filesystem::path& root);
+// Holds on to those of `images` that were built. One that cannot be named so is in danger of another root's gc, no more.
+void hold_images(const PreparedImages& images, const std::filesystem::path& root, ContainerEngine& engine);
 
 // What says of an image, without the plan, which it is.
 struct ImageSource {

@@ -211,6 +211,9 @@ Result<Image> parse_image(std::string_view json, std::string_view reference) {
     if (image.digest.empty() || same) image.digest = digest;
     if (same) break;
   }
+  if (const Value* metadata = parsed->find("Metadata"); metadata != nullptr) {
+    image.last_named = time_of(*metadata, "LastTagTime");
+  }
   if (const Value* config = parsed->find("Config"); config != nullptr) {
     image.entrypoint = strings_of(config->find("Entrypoint"));
     image.command = strings_of(config->find("Cmd"));

@@ -92,6 +92,20 @@ Result<std::vector<ImageSummary>> DockerEngine::list_images(const std::string& p
   return parse_image_list(response->body, prefix);
 }
 
+Result<> DockerEngine::name_image(const std::string& reference, const std::string& name) {
+  const std::string doing = fmt::format("naming image {} {}", reference, name);
+  for (const std::string& each : {reference, name}) {
+    if (Result<> valid = check_reference(each); !valid) return within(doing, valid.error());
+  }
+  const std::size_t colon = name.rfind(':');
+  const std::string target = fmt::format("images/{}/tag?repo={}&tag={}", reference, url_encoded(name.substr(0, colon)),
+                                         url_encoded(name.substr(std::min(colon, name.size() - 1) + 1)));
+  const Result<Response> response =
+      client_.call(Request{.method = "POST", .target = path(target)}, {.timeout = k_change_timeout});
+  if (!response) return within(doing, response.error());
+  return response->ok() ? Result<>() : Result<>(engine_refused(doing, *response));
+}
+
 Result<> DockerEngine::remove_image(const std::string& reference) {
   const std::string doing = fmt::format("removing image {}", reference);
   if (Result<> valid = check_reference(reference); !valid) return within(doing, valid.error());

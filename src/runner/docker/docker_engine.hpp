@@ -38,6 +38,7 @@ class DockerEngine final : public ContainerEngine {
   Result<Image> build_image(const BuildRequest& request, const ProgressSink& progress,
                             const sys::StopSignal& stop) override;
   Result<std::vector<ImageSummary>> list_images(const std::string& prefix) override;
+  Result<> name_image(const std::string& reference, const std::string& name) override;
   Result<> remove_image(const std::string& reference) override;
   Result<std::string> create(const ContainerConfig& config) override;
   Result<> run(const std::string& id, LogSink& log, const std::function<void()>& started,

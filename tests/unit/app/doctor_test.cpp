@@ -68,6 +68,7 @@ class FakeEngine final : public runner::ContainerEngine {
   Result<std::vector<runner::ImageSummary>> list_images(const std::string&) override {
     return std::vector<runner::ImageSummary>();
   }
+  Result<> name_image(const std::string&, const std::string&) override { return {}; }
   Result<> remove_image(const std::string&) override { return {}; }
   Result<std::string> create(const runner::ContainerConfig& config) override {
     if (behaviour_.create_error) return Failure(*behaviour_.create_error);

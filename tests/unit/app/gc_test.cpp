@@ -4,6 +4,7 @@
 
 #include "listing_fixture.hpp"
 #include "mlpipe/metadata/queries.hpp"
+#include "mlpipe/runner/images.hpp"
 #include "mlpipe/sys/lock.hpp"
 #include "support/fake_container_engine.hpp"
 
@@ -14,6 +15,7 @@ namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
 // Hands out an engine that outlives the command.
 class Borrowed final : public runner::ContainerEngine {
@@ -31,6 +33,9 @@ class Borrowed final : public runner::ContainerEngine {
   }
   Result<std::vector<runner::ImageSummary>> list_images(const std::string& prefix) override {
     return engine_.list_images(prefix);
+  }
+  Result<> name_image(const std::string& reference, const std::string& name) override {
+    return engine_.name_image(reference, name);
   }
   Result<> remove_image(const std::string& name) override { return engine_.remove_image(name); }
   Result<std::string> create(const runner::ContainerConfig& config) override { return engine_.create(config); }
@@ -320,6 +325,40 @@ TEST_F(Gc, OnlyImagesThatWereBuiltAndThatNothingUsesGo) {
   EXPECT_EQ(clean(command), ExitCode::succeeded);
   EXPECT_THAT(engine.removed_images, ElementsAre("mlpipe/worker:aaaaaaaaaaaa"));
   EXPECT_THAT(err, HasSubstr("bbbbbbbbbbbb"));
+}
+
+TEST_F(Gc, AnImageThatAnotherRootHoldsKeepsItsName) {
+  const std::string image = "mlpipe/worker:aaaaaaaaaaaa";
+  const std::string held = runner::hold_name(image, root.path());
+  const std::string held_by_other = runner::hold_name(image, "/another/root");
+  const runner::Image there{.id = "sha256:aaaa", .last_named = test::at_millisecond(0)};
+  for (const std::string& name : {image, held, held_by_other}) engine.images[name] = there;
+  GcCommand command = really();
+  command.images = true;
+  EXPECT_EQ(clean(command), ExitCode::succeeded);
+  EXPECT_THAT(engine.removed_images, ElementsAre(held));
+  EXPECT_THAT(out, Not(HasSubstr("nothing")));
+  engine.removed_images.clear();
+  EXPECT_EQ(clean(command), ExitCode::succeeded);
+  EXPECT_THAT(engine.removed_images, ElementsAre());
+  // Nobody has used it for so long that the other root is taken for gone.
+  clock.milliseconds = std::chrono::milliseconds(std::chrono::days(31)).count();
+  EXPECT_EQ(clean(command), ExitCode::succeeded);
+  EXPECT_THAT(engine.removed_images, UnorderedElementsAre(image, held_by_other));
+}
+
+TEST_F(Gc, AnImageThatOnlyThisRootHeldGoesWithAllItsNames) {
+  add_run("0123456789ab", 0);
+  const std::string image = "mlpipe/worker:0123456789ab";
+  engine.add_image(image, {});
+  engine.images[runner::hold_name(image, root.path())] = engine.images[image];
+  GcCommand command = really();
+  command.images = true;
+  EXPECT_EQ(clean(command), ExitCode::succeeded);
+  EXPECT_THAT(engine.removed_images, ElementsAre());
+  command.keep = 0;
+  EXPECT_EQ(clean(command), ExitCode::succeeded);
+  EXPECT_THAT(engine.removed_images, UnorderedElementsAre(image, runner::hold_name(image, root.path())));
 }
 
 TEST_F(Gc, WrongWordsAreRefused) {

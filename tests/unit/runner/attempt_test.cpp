@@ -484,6 +484,13 @@ TEST_F(AttemptTest, AnArgumentTooLongForLinuxIsToldBeforeAnythingIsCreated) {
   EXPECT_TRUE(engine_.created.empty());
 }
 
+TEST_F(AttemptTest, AnImageThatSomebodyRemovedMeanwhileIsToldSo) {
+  engine_.create_error = Error{ErrorCode::not_found, "creating container c: No such image: sha256:1", ""};
+  EXPECT_THAT(run().result.hint, HasSubstr("removed its image"));
+  engine_.create_error = Error{ErrorCode::not_found, "creating container c: No such container: 1", ""};
+  EXPECT_EQ(run(2).result.hint, "");
+}
+
 TEST_F(AttemptTest, AFullDiskIsTheWorldsFault) {
   engine_.create_error = Error{ErrorCode::no_space, "create: no space left on device", ""};
   EXPECT_EQ(run().result.end, AttemptEnd::infrastructure);
