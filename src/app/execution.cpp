@@ -247,7 +247,7 @@ Result<ExitCode> execute(const Execution& given, metadata::RunRecord& record, Le
       extras.events = journalled.events();
       Result<Recorded> recorded = read_recorded(given);
       if (!recorded) return Result<>(Failure(recorded.error()));
-      if (!given.asked.empty()) {
+      if (!given.asked.empty() && end == engine::RunState::succeeded) {
         record.keep_premises(given.asked,
                              premises_of(given.command, given.prepared.plan, given.images, recorded->tasks));
       }

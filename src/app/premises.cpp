@@ -12,6 +12,7 @@
 #include "mlpipe/base/text.hpp"
 #include "mlpipe/metadata/file_digests.hpp"
 #include "mlpipe/plan/references.hpp"
+#include "mlpipe/sys/env.hpp"
 #include "mlpipe/sys/file.hpp"
 
 namespace mlpipe::app {
@@ -20,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int k_premises_version = 1;
-constexpr const char* k_none_yet = "no run like this has succeeded yet";
+constexpr const char* k_none_yet = "it is not on record that a run like this has succeeded";
 
 std::string absolute_text(const fs::path& path) {
   std::error_code error;
@@ -45,37 +46,33 @@ std::string why_always(const plan::Plan& plan) {
   return {};
 }
 
-// The folders of components that come before the one in which `source` was found: a component that appears in one of them is
-// taken instead.
-Value::List places_before(const fs::path& source, const fs::path& pipeline_folder,
-                          const std::vector<fs::path>& component_path) {
-  Value::List places;
-  std::vector<fs::path> before{pipeline_folder};
-  for (const fs::path& folder : component_path) {
-    const fs::path below = source.lexically_relative(absolute_text(folder));
-    if (!below.empty() && *below.begin() != "..") {
-      for (const fs::path& earlier : before) places.push_back((earlier / *below.begin()).string());
-      return places;
-    }
-    before.emplace_back(absolute_text(folder));
-  }
-  return {};
-}
-
 Value sources_value(const RunCommand& command, const spec::PipelineSpec& spec) {
-  const std::vector<fs::path> folders = component_path(command.component_path);
-  const fs::path pipeline_folder = fs::path(absolute_text(command.pipeline)).parent_path();
   Value::List sources;
   for (const spec::SourceFile& source : spec.sources) {
     const fs::path path = source.path.empty() ? command.pipeline : source.path;
-    Value::Struct each{{"path", absolute_text(path)}, {"sha256", sha256_hex(source.text)}};
-    if (!folders.empty() && !sources.empty()) {
-      Value::List absent = places_before(absolute_text(path), pipeline_folder, folders);
-      if (!absent.empty()) each.emplace("instead_of", std::move(absent));
-    }
-    sources.push_back(std::move(each));
+    sources.push_back(Value::Struct{{"path", absolute_text(path)}, {"sha256", sha256_hex(source.text)}});
   }
   return sources;
+}
+
+Value passed_over_value(const spec::PipelineSpec& spec) {
+  Value::List places;
+  for (const fs::path& place : spec.passed_over) places.push_back(absolute_text(place));
+  return places;
+}
+
+// What importers found, wherever it lies and whether or not anybody needs it any more.
+Value imports_value(const plan::Plan& plan, const std::vector<metadata::TaskRow>& tasks) {
+  Value::List imports;
+  for (const metadata::TaskRow& row : tasks) {
+    const std::optional<plan::TaskId> id = plan.find(row.path);
+    if (!id || !plan.component(*id).is_importer()) continue;
+    for (const auto& [name, artifact] : row.outputs.artifacts) {
+      imports.push_back(
+          Value::Struct{{"uri", artifact.uri}, {"digest", artifact.digest}, {"folder", artifact.is_folder}});
+    }
+  }
+  return imports;
 }
 
 // When the first result is too old for its task; nothing: none ever is.
@@ -95,41 +92,49 @@ std::optional<WallTime> end_of_validity(const plan::Plan& plan, const std::vecto
 
 // ---- Whether it still does ------------------------------------------------------------------------------------------
 
-// The first thing that is not as it was; empty: everything is.
 class Comparison final {
  public:
   Comparison(const artifact::Root& root, const Clock& clock, const EngineSource& engine)
       : root_(root), clock_(clock), engine_(engine) {}
 
-  std::string difference(const Value& premises, const metadata::RunRow& run, metadata::Queries& queries) {
-    if (premises.integer_or("version", 0) != k_premises_version) return "it was recorded by another mlpipe";
-    std::string difference = of_sources(premises);
-    if (difference.empty()) difference = of_age(premises);
-    if (difference.empty()) difference = of_artifacts(run, queries);
-    if (difference.empty()) difference = of_images(premises);
+  // The first thing that is not as it was; empty: everything is. An Error when that cannot be known.
+  Result<std::string> difference(const Value& premises, const metadata::RunRow& run, metadata::Queries& queries) {
+    const bool is_whole = list(premises, "sources") != nullptr && !list(premises, "sources")->empty() &&
+                          list(premises, "passed_over") != nullptr && list(premises, "imports") != nullptr &&
+                          list(premises, "images") != nullptr;
+    if (premises.integer_or("version", 0) != k_premises_version || !is_whole) {
+      return fail(ErrorCode::invalid_input, "what it rests on was recorded by another mlpipe");
+    }
+    const std::unique_ptr<sys::FileDigests> digests = metadata::open_file_digests(root_.digests());
+    const std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(root_.run(run.id), digests.get());
+    Result<std::string> difference = of_sources(premises);
+    if (difference && difference->empty()) difference = of_age(premises);
+    if (difference && difference->empty()) difference = of_imports(premises, *store);
+    if (difference && difference->empty()) difference = of_outputs(run, queries, *store);
+    if (difference && difference->empty()) difference = of_images(premises);
     return difference;
   }
 
  private:
-  static const Value::List& list(const Value& value, std::string_view name) {
-    static const Value::List k_none;
+  // The list of that name; null: there is none.
+  static const Value::List* list(const Value& value, std::string_view name) {
     const Value* found = value.find(name);
-    return found != nullptr && found->is_list() ? found->as_list() : k_none;
+    return found != nullptr && found->is_list() ? &found->as_list() : nullptr;
   }
 
   static std::string of_sources(const Value& premises) {
-    for (const Value& source : list(premises, "sources")) {
+    for (const Value& source : *list(premises, "sources")) {
       const std::string path = source.text_or("path", "");
       const Result<std::string> text = sys::read_file(path);
       if (!text && text.error().code == ErrorCode::not_found) return printable(path) + " is gone";
       if (!text) return text.error().message;
       if (sha256_hex(*text) != source.text_or("sha256", "")) return printable(path) + " has changed";
-      for (const Value& place : list(source, "instead_of")) {
-        std::error_code ignored;
-        const fs::path found = place.as_string();
-        if (fs::is_regular_file(found, ignored) || fs::is_regular_file(found / "component.yaml", ignored)) {
-          return fmt::format("there is a component at {} now", printable(found.string()));
-        }
+    }
+    for (const Value& place : *list(premises, "passed_over")) {
+      std::error_code ignored;
+      const fs::path found = place.is_string() ? place.as_string() : "";
+      if (fs::is_regular_file(found, ignored) || fs::is_regular_file(found / "component.yaml", ignored)) {
+        return fmt::format("there is a component at {} now", printable(found.string()));
       }
     }
     return {};
@@ -143,40 +148,62 @@ class Comparison final {
     return "a result is older than its max_age";
   }
 
-  std::string of_artifacts(const metadata::RunRow& run, metadata::Queries& queries) const {
-    const Result<std::vector<engine::Artifact>> outputs = queries.kept_outputs(run.id);
-    if (!outputs) return outputs.error().message;
-    const std::unique_ptr<sys::FileDigests> digests = metadata::open_file_digests(root_.digests());
-    const std::unique_ptr<artifact::ArtifactStore> store = artifact::make_local_store(root_.run(run.id), digests.get());
-    for (const engine::Artifact& output : *outputs) {
-      const Result<bool> whole = store->is_whole(output, [] { return false; });
-      if (!whole) return whole.error().message;
-      if (!*whole) return fmt::format("{} is missing or has changed", printable(output.uri));
+  static Result<std::string> of_imports(const Value& premises, artifact::ArtifactStore& store) {
+    for (const Value& import : *list(premises, "imports")) {
+      const std::string uri = import.text_or("uri", "");
+      const Result<engine::Artifact> now = store.describe(uri, [] { return false; });
+      if (!now && now.error().code == ErrorCode::not_found) return printable(uri) + " is gone";
+      if (!now) return Failure(now.error());
+      const bool is_same =
+          now->digest == import.text_or("digest", "") && now->is_folder == import.bool_or("folder", false);
+      if (!is_same) return printable(uri) + " has changed";
     }
-    return {};
+    return std::string();
   }
 
-  std::string of_images(const Value& premises) const {
-    const Value::List& images = list(premises, "images");
-    if (images.empty()) return {};
+  Result<std::string> of_outputs(const metadata::RunRow& run, metadata::Queries& queries,
+                                 artifact::ArtifactStore& store) const {
+    std::error_code ignored;
+    const fs::path folder = root_.run(run.id);
+    if (!fs::is_directory(folder, ignored)) return printable(folder.string()) + " is gone";
+    const Result<std::vector<engine::Artifact>> outputs = queries.kept_outputs(run.id);
+    if (!outputs) return Failure(outputs.error());
+    const std::string below = folder.string() + "/";
+    for (const engine::Artifact& output : *outputs) {
+      if (!output.uri.starts_with(below)) return fmt::format("{} is not in this root", printable(output.uri));
+      const Result<bool> whole = store.is_whole(output, [] { return false; });
+      if (!whole) return Failure(whole.error());
+      if (!*whole) return fmt::format("{} is missing or has changed", printable(output.uri));
+    }
+    return std::string();
+  }
+
+  Result<std::string> of_images(const Value& premises) const {
+    const Value::List& images = *list(premises, "images");
+    if (images.empty()) return std::string();
     const Result<std::unique_ptr<runner::ContainerEngine>> engine = engine_();
-    if (!engine) return engine.error().message;
+    if (!engine) return Failure(engine.error());
     for (const Value& image : images) {
       const std::string key = image.text_or("key", "");
       const Result<runner::Image> found =
           runner::find_image({.key = key, .component = image.text_or("component", "")}, **engine);
-      if (!found && found.error().code != ErrorCode::not_found) return found.error().message;
+      if (!found && found.error().code != ErrorCode::not_found) return Failure(found.error());
       if (!found || found->id != image.text_or("id", "")) {
         return fmt::format("image {} has changed or is not here", printable(key));
       }
     }
-    return {};
+    return std::string();
   }
 
   const artifact::Root& root_;
   const Clock& clock_;
   const EngineSource& engine_;
 };
+
+// Was the root said, so that `root:` of the pipeline does not count?
+bool is_root_said(const RunCommand& command) {
+  return !command.root.empty() || !sys::environment("MLPIPE_ROOT").value_or("").empty();
+}
 
 }  // namespace
 
@@ -190,6 +217,7 @@ Result<std::string> asked_for(const RunCommand& command) {
   Value::List folders;
   for (const fs::path& folder : component_path(command.component_path)) folders.push_back(absolute_text(folder));
   const Value asked = Value::Struct{{"mlpipe", k_version},
+                                    {"root_said", is_root_said(command)},
                                     {"pipeline", absolute_text(command.pipeline)},
                                     {"parameters", list_of(command.parameters)},
                                     {"parameters_file", parameters_file},
@@ -221,6 +249,8 @@ std::string premises_of(const RunCommand& command, const plan::Plan& plan, const
   }
   premises.emplace("images", std::move(resolved));
   premises.emplace("sources", sources_value(command, plan.spec()));
+  premises.emplace("passed_over", passed_over_value(plan.spec()));
+  premises.emplace("imports", imports_value(plan, tasks));
   if (const std::optional<WallTime> until = end_of_validity(plan, tasks)) {
     premises.emplace("until_ms", static_cast<std::int64_t>(until->time_since_epoch().count()));
   }
@@ -235,8 +265,10 @@ Outcome find_unchanged(const RunCommand& command, const artifact::Root& root, co
   }
   const Result<std::string> asked = asked_for(command);
   if (!asked) return runs_because(asked.error().message);
-  const Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path());
-  if (!queries) return runs_because(k_none_yet);
+  // The root may be another than the pipeline says in the end: nothing is changed there.
+  const Result<std::unique_ptr<metadata::Queries>> queries = open_record_of(root.path(), Trace::none);
+  if (!queries)
+    return runs_because(queries.error().code == ErrorCode::not_found ? k_none_yet : queries.error().message);
   const Result<std::optional<metadata::Premises>> premises = (*queries)->premises(*asked);
   if (!premises) return runs_because(premises.error().message);
   if (!*premises) return runs_because(k_none_yet);
@@ -246,9 +278,21 @@ Outcome find_unchanged(const RunCommand& command, const artifact::Root& root, co
   if (const std::string always = text->text_or("always", ""); !always.empty()) {
     return runs_because("runs always: " + always);
   }
-  const std::string difference = Comparison(root, clock, engine).difference(*text, *run, **queries);
-  if (!difference.empty()) return runs_because(fmt::format("changed since run {}: {}", run->id, difference));
+  const Result<std::string> difference = Comparison(root, clock, engine).difference(*text, *run, **queries);
+  if (!difference) {
+    return runs_because(
+        fmt::format("cannot tell what has changed since run {}: {}", run->id, difference.error().message));
+  }
+  if (!difference->empty()) return runs_because(fmt::format("changed since run {}: {}", run->id, *difference));
   return {.run = *std::move(run), .why = {}};
+}
+
+void tell_changed(const RunCommand& command, const std::string& why, const Clock& clock) {
+  if (command.progress == ProgressStyle::json) {
+    print(to_json(Value::Struct{{"event", "changed"}, {"time", to_rfc3339(clock.wall())}, {"text", why}}) + "\n");
+  } else if (!command.quiet) {
+    print_error(fmt::format("mlpipe: {}\n", why));
+  }
 }
 
 void tell_unchanged(const RunCommand& command, const artifact::Root& root, const metadata::RunRow& run,

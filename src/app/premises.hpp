@@ -25,7 +25,7 @@ std::string premises_of(const RunCommand& command, const plan::Plan& plan, const
 
 // Whether a run like it would come to nothing new.
 struct Outcome {
-  std::optional<metadata::RunRow> run;  // has all its results, and they are whole
+  std::optional<metadata::RunRow> run;  // all that it rests on and all that is kept of its results is as it was
   std::string why;                      // else: what is not as it was then
 };
 
@@ -36,6 +36,8 @@ using EngineSource = std::function<Result<std::unique_ptr<runner::ContainerEngin
 Outcome find_unchanged(const RunCommand& command, const artifact::Root& root, const Clock& clock,
                        const EngineSource& engine);
 
+// Why there is a run, as find_unchanged() says, as the command wants progress told.
+void tell_changed(const RunCommand& command, const std::string& why, const Clock& clock);
 // Says that there is nothing to do because of `run`, as the command wants progress told.
 void tell_unchanged(const RunCommand& command, const artifact::Root& root, const metadata::RunRow& run,
                     const Clock& clock);

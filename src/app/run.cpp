@@ -38,6 +38,37 @@ std::set<std::string> said_parameters(const RunCommand& command) {
   return names;
 }
 
+// Of --if-changed: looks into a root once, and says so when there is nothing to do.
+class Look final {
+ public:
+  Look(const RunCommand& command, const Clock& clock) : command_(command), clock_(clock) {}
+
+  bool finds_nothing_to_do(const fs::path& root) {
+    if (!command_.if_changed || root == root_) return false;
+    root_ = root;
+    const artifact::Root place(root);
+    const Outcome outcome = find_unchanged(command_, place, clock_, [this] { return connect_engine(command_.engine); });
+    why_ = outcome.why;
+    if (outcome.run) tell_unchanged(command_, place, *outcome.run, clock_);
+    return outcome.run.has_value();
+  }
+  void tell_why_it_runs() const {
+    if (command_.if_changed) tell_changed(command_, why_, clock_);
+  }
+
+ private:
+  const RunCommand& command_;
+  const Clock& clock_;
+  fs::path root_;
+  std::string why_;
+};
+
+// asked_for() of what may be asked for again with --if-changed.
+std::string asked_again(const RunCommand& command) {
+  if (!command.parent.empty() || command.engine != EngineChoice::docker) return {};
+  return asked_for(command).value_or("");
+}
+
 }  // namespace
 
 metadata::RunStart describe_start(const RunCommand& command, const spec::PipelineSpec& spec, const Prepared& prepared,
@@ -64,44 +95,10 @@ metadata::RunStart describe_start(const RunCommand& command, const spec::Pipelin
 
 ExitCode run(const RunCommand& command) { return run_from_parent(command, {}); }
 
-namespace {
-
-// Of --if-changed: looks into a root once, and says so when there is nothing to do.
-class Look final {
- public:
-  Look(const RunCommand& command, const Clock& clock) : command_(command), clock_(clock) {}
-
-  bool finds_nothing_to_do(const fs::path& root) {
-    if (!command_.if_changed || root == root_) return false;
-    root_ = root;
-    const artifact::Root place(root);
-    const Outcome outcome = find_unchanged(command_, place, clock_, [this] { return connect_engine(command_.engine); });
-    why_ = outcome.why;
-    if (outcome.run) tell_unchanged(command_, place, *outcome.run, clock_);
-    return outcome.run.has_value();
-  }
-  void tell_why_it_runs() const {
-    if (command_.if_changed && !command_.quiet) print_error(fmt::format("mlpipe: {}\n", why_));
-  }
-
- private:
-  const RunCommand& command_;
-  const Clock& clock_;
-  fs::path root_;
-  std::string why_;
-};
-
-// asked_for() of what may be asked for again with --if-changed.
-std::string asked_again(const RunCommand& command) {
-  if (!command.parent.empty() || command.engine != EngineChoice::docker) return {};
-  return asked_for(command).value_or("");
-}
-
-}  // namespace
-
 ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
   if (Result<> good = check_options(command); !good) return report_error(good.error());
   const SystemClock clock;
+  const std::string asked = asked_again(command);
   Look look(command, clock);
   if (!command.resume) {
     // Before the pipeline is read, which takes longest. A `root:` in it is not known yet.
@@ -158,7 +155,8 @@ ExitCode run_from_parent(const RunCommand& command, Value::Struct inherited) {
                     .prepared = *prepared,
                     .start = describe_start(command, spec, *prepared, *run_id, now),
                     .images = preparing_images(prepared->plan),
-                    .asked = asked_again(command)},
+                    // A file of parameters that was written meanwhile is not the one that was asked with.
+                    .asked = asked == asked_again(command) ? asked : ""},
                    interruption, clock);
 }
 

@@ -49,6 +49,13 @@ std::optional<WallTime> recorded_at(const RunRow& run, const TaskRow& task) {
   return task.attempts.empty() ? std::nullopt : task.attempts.back().finished;
 }
 
+// An importer follows the user's own links, unlike a task's.
+std::filesystem::path followed(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path real = std::filesystem::canonical(path, error);
+  return error ? path : real;
+}
+
 std::vector<VerifiedArtifact> artifacts_of(metadata::Queries& queries, const RunRow& run,
                                            const std::vector<TaskRow>& tasks, const std::string& only,
                                            const std::filesystem::path& root) {
@@ -62,6 +69,7 @@ std::vector<VerifiedArtifact> artifacts_of(metadata::Queries& queries, const Run
       added.output = output;
       added.recorded = artifact;
       added.path = payload_path(artifact.uri, run.root, root);
+      if (task.image.empty()) added.path = followed(added.path);
       added.since = recorded_at(run, task);
       if (removals.is_removed(task, artifact)) added.finding = Finding::removed;
     }

@@ -23,7 +23,7 @@ Result<std::vector<engine::Artifact>> read_kept_outputs(Database& database, std:
   Result<> read = each_row(
       database,
       fmt::format("SELECT {} FROM artifacts JOIN tasks USING (run, task) WHERE run = ?1 AND direction = 'output' AND "
-                  "removed = 0",
+                  "removed = 0 AND image <> ''",
                   k_artifact_columns),
       [&](const Statement& row) -> Result<> {
         Result<NamedArtifact> artifact = read_artifact(database, row, 0);

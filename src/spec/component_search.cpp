@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "mlpipe/base/text.hpp"
 #include "spec/component_reader.hpp"
 #include "spec/node_reader.hpp"
@@ -36,6 +39,18 @@ std::vector<fs::path> folders_to_search(std::string_view reference, const fs::pa
     folders.insert(folders.end(), options.component_path.begin(), options.component_path.end());
   }
   return folders;
+}
+
+// The components beside those places where `reference` was looked for, as it would name them.
+std::vector<std::string> components_near(std::string_view reference, const std::vector<fs::path>& folders) {
+  const fs::path written(reference);
+  std::vector<std::string> names;
+  for (const fs::path& folder : folders) {
+    for (const std::string& name : folders_with_components(source_path(folder / written).parent_path())) {
+      names.push_back((written.parent_path() / name).string());
+    }
+  }
+  return names;
 }
 
 // Why nothing was found at `path`.
@@ -76,8 +91,14 @@ std::optional<fs::path> ComponentLibrary::locate(YamlNode reference) {
   const std::vector<fs::path> folders = folders_to_search(text, reading_.directory, reading_.options);
   // What was read then stays what is read, wherever the disk has a component of that name by now.
   for (Origin origin : {Origin::snapshot, Origin::disk}) {
+    std::vector<fs::path> passed_over;
     for (const fs::path& folder : folders) {
-      if (auto file = component_file(reading_.files, source_path(folder / text), origin)) return file;
+      fs::path path = source_path(folder / text);
+      if (auto file = component_file(reading_.files, path, origin)) {
+        std::ranges::move(passed_over, std::back_inserter(reading_.spec.passed_over));
+        return file;
+      }
+      passed_over.push_back(std::move(path));
     }
   }
   no_such_component(reference);
@@ -88,15 +109,8 @@ void ComponentLibrary::no_such_component(YamlNode reference) {
   std::string text(reference.text());
   const fs::path path = source_path(reading_.directory / text);
   bool in_component_path = is_bare(text) && !reading_.options.component_path.empty();
-  std::vector<std::string> candidates;
-  if (in_component_path) {
-    for (const fs::path& folder : reading_.options.component_path) {
-      for (std::string& name : folders_with_components(folder)) candidates.push_back(std::move(name));
-    }
-  }
-  fs::path parent = fs::path(text).parent_path();
-  for (const std::string& name : folders_with_components(path.parent_path()))
-    candidates.push_back((parent / name).string());
+  const std::vector<std::string> candidates =
+      components_near(text, folders_to_search(text, reading_.directory, reading_.options));
   std::string hint = in_component_path
                          ? fmt::format("looked in {} and in the component path", ticked(reading_.directory.string()))
                          : fmt::format("looked for {}", ticked(path.string()));
@@ -128,22 +142,18 @@ ComponentId ComponentLibrary::load(const fs::path& file, YamlNode reference) {
 Result<fs::path> find_component(const std::string& name, const ReadOptions& options) {
   const std::vector<fs::path> folders = folders_to_search(name, ".", options);
   const SourceFiles files(nullptr);
-  std::vector<std::string> candidates;
   std::vector<std::string> places;
   for (const fs::path& folder : folders) {
     const fs::path path = source_path(folder / name);
     if (std::optional<fs::path> file = component_file(files, path, Origin::disk)) return fs::path(shown(*file));
     places.push_back(ticked(path.string()));
-    const fs::path parent = fs::path(name).parent_path();
-    for (const std::string& near : folders_with_components(path.parent_path())) {
-      candidates.push_back((parent / near).string());
-    }
   }
   std::string hint = is_bare(name)
                          ? "name a folder with a component.yaml, or the file; bare names are also looked up in the "
                            "folders of --component-path and MLPIPE_COMPONENT_PATH"
                          : "name a folder with a component.yaml, or the file";
-  if (std::optional<std::string> near = closest(name, candidates)) hint = "did you mean " + printable(*near) + "?";
+  if (std::optional<std::string> near = closest(name, components_near(name, folders)))
+    hint = "did you mean " + printable(*near) + "?";
   return fail_with_hint(
       ErrorCode::not_found,
       fmt::format("no component {}: {}; looked for {}", ticked(name), why_none(source_path(name)), join(places, ", ")),

@@ -123,7 +123,7 @@ class Queries : public ResultSearch {
   virtual Result<RunRow> find_run(const std::string& reference) = 0;
   // The tasks of the run with that exact id, in the order of its plan. `inputs` are those of the latest attempt.
   virtual Result<std::vector<TaskRow>> tasks(const std::string& run_id) = 0;
-  // The artifacts that the tasks of the run with that exact id gave and nobody took away, in no order.
+  // The artifacts that the tasks of the run with that exact id made, importers apart, and nobody took away, in no order.
   virtual Result<std::vector<engine::Artifact>> kept_outputs(const std::string& run_id) = 0;
   // Of the newest run that succeeded of those that were `asked` for alike; nothing when there is none.
   virtual Result<std::optional<Premises>> premises(const std::string& asked) = 0;

@@ -12,7 +12,8 @@ namespace mlpipe::plan {
 void for_each_reference(const spec::TaskSpec& spec,
                         const std::function<void(std::string_view task, std::string_view output)>& visit);
 
-// Does what `spec` is given, or whether it runs, hang on run.id, which no two runs share?
+// Does an argument of `spec`, or whether it runs, hang on run.id, which no two runs share? (Its env and script count as they
+// are written, in fingerprints too.)
 bool takes_run_id(const spec::TaskSpec& spec);
 
 }  // namespace mlpipe::plan

@@ -232,6 +232,8 @@ struct PipelineSpec {
   std::string experiment;     // groups runs; empty: none
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<SourceFile> sources;  // [0] is the pipeline file
+  // Where components were looked for in vain before they were found elsewhere: one that appears there would be taken instead.
+  std::vector<std::filesystem::path> passed_over;
 
   const ComponentSpec& component(ComponentId id) const { return components[static_cast<std::size_t>(id)]; }
   const ComponentSpec& root_component() const { return component(root); }

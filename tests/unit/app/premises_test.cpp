@@ -10,6 +10,7 @@
 namespace mlpipe::app {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -24,6 +25,9 @@ struct PremisesTest : ListingTest {
                  "  a: {image: 'there:1', script: echo, outputs: {o: Dataset}}\n");
   }
 
+  engine::Artifact described(const std::string& file) const {
+    return artifact::make_local_store(folder.path())->describe(file, [] { return false; }).value();
+  }
   std::string path(const std::string& name) const { return (folder.path() / name).string(); }
 
   // Records that a run of the pipeline, as it is now, has succeeded; its task a gave the file `output`.
@@ -36,12 +40,18 @@ struct PremisesTest : ListingTest {
     const plan::Plan plan = plan::make_plan(*read.spec, {}).value();
     test::RunWriter run(record(), id, {"a"});
     engine::TaskData outputs;
-    if (!output.empty()) {
+    if (!import.empty()) {
+      outputs.artifacts["artifact"] = described(import);
+    } else if (!output.empty()) {
+      output = "runs/" + id + "/a/o/data";
       folder.write(output, "rows\n");
-      const auto store = artifact::make_local_store(folder.path());
-      outputs.artifacts["o"] = store->describe(path(output), [] { return false; }).value();
+      outputs.artifacts["o"] = described(path(output));
     }
+    folder.write("runs/" + id + "/run.json", "{}");
     run.succeed("a", outputs);
+    if (!import.empty()) {
+      ASSERT_TRUE(record().discard(plan::TaskId{0}));  // as `keep: false` does
+    }
     runner::PreparedImages images;
     for (const auto& [reference, image] : engine_images) images.by_key[reference] = image;
     const std::vector<metadata::TaskRow> rows = open_record_of(root.path()).value()->tasks(id).value();
@@ -67,13 +77,14 @@ struct PremisesTest : ListingTest {
 
   RunCommand command;
   std::map<std::string, runner::Image> engine_images;
-  std::string output = "o.csv";
+  std::string output = "o";  // of the newest run; empty: it has none
+  std::string import;        // what the task imports; empty: it does not
   bool is_engine_gone = false;
   int connections = 0;
 };
 
 TEST_F(PremisesTest, ARunThatRestsOnNothingThatHasChangedIsFound) {
-  EXPECT_EQ(found(), "no run like this has succeeded yet");
+  EXPECT_EQ(found(), "it is not on record that a run like this has succeeded");
   succeed("r1");
   EXPECT_EQ(found(), "r1");
   succeed("r2");
@@ -95,7 +106,7 @@ TEST_F(PremisesTest, WhatIsAskedForOtherwiseIsAnotherRun) {
   for (const auto& change : changes) {
     command = before;
     change(command);
-    EXPECT_EQ(found(), "no run like this has succeeded yet");
+    EXPECT_EQ(found(), "it is not on record that a run like this has succeeded");
   }
   command = before;
   command.jobs = 7;
@@ -112,7 +123,7 @@ TEST_F(PremisesTest, AFileOfParametersCountsByItsText) {
   command.parameters_file = path("q.yaml");
   EXPECT_EQ(found(), "r1");
   folder.write("q.yaml", "rate: 2\n");
-  EXPECT_EQ(found(), "no run like this has succeeded yet");
+  EXPECT_EQ(found(), "it is not on record that a run like this has succeeded");
   command.parameters_file = path("none.yaml");
   EXPECT_THAT(found(), HasSubstr("--params"));
 }
@@ -130,28 +141,69 @@ TEST_F(PremisesTest, ThePipelineAndItsComponentsCountByTheirText) {
 
 TEST_F(PremisesTest, AComponentThatWouldNowBeTakenInsteadIsAChange) {
   const std::string component = "name: c\nimplementation:\n  container: {image: 'there:1', command: [echo]}\n";
-  folder.write("second/c/component.yaml", component);
-  folder.write("first/other/component.yaml", component);
+  folder.write("lib/extra/c/component.yaml", component);
+  folder.write("lib/other/component.yaml", component);
   folder.write("pipeline.yaml", "name: p\ntasks: {a: {component: c}}\n");
-  command.component_path = {path("first"), path("second")};
+  command.component_path = {path("lib"), path("lib/extra")};
   succeed("r1");
   EXPECT_EQ(found(), "r1");
-  folder.write("first/c/component.yaml", component);
-  EXPECT_EQ(found(), "changed since run r1: there is a component at " + path("first/c") + " now");
-  std::filesystem::remove_all(path("first/c"));
+  folder.write("lib/c/component.yaml", component);
+  EXPECT_EQ(found(), "changed since run r1: there is a component at " + path("lib/c") + " now");
+  std::filesystem::remove_all(path("lib/c"));
   folder.write("c", "a file that is taken for a component");
   EXPECT_EQ(found(), "changed since run r1: there is a component at " + path("c") + " now");
 }
 
+TEST_F(PremisesTest, AComponentIsNotInItsOwnWayNorInThatOfAPath) {
+  const std::string component = "name: c\nimplementation:\n  container: {image: 'there:1', command: [echo]}\n";
+  folder.write("c/component.yaml", component);
+  folder.write("parts/c/component.yaml", component);
+  folder.write("pipeline.yaml", "name: p\ntasks: {a: {component: c}, b: {component: parts/c}}\n");
+  command.component_path = {folder.path().string(), path("parts")};
+  succeed("r1");
+  EXPECT_EQ(found(), "r1");
+}
+
+TEST_F(PremisesTest, ImportsCountAlsoWhenNobodyNeedsThemAnyMore) {
+  folder.write("real.csv", "rows\n");
+  std::filesystem::create_symlink("real.csv", path("raw.csv"));
+  folder.write("pipeline.yaml", "name: p\ntasks:\n  a: {keep: false, import: {uri: raw.csv, type: Dataset}}\n");
+  import = path("raw.csv");
+  succeed("r1");
+  EXPECT_EQ(found(), "r1");
+  folder.write("real.csv", "others\n");
+  EXPECT_EQ(found(), "changed since run r1: " + path("raw.csv") + " has changed");
+  std::filesystem::remove(path("real.csv"));
+  EXPECT_EQ(found(), "changed since run r1: " + path("raw.csv") + " is gone");
+}
+
+TEST_F(PremisesTest, ARootThatIsSaidIsNotThatOfThePipeline) {
+  command.root = root.path().string();
+  succeed("r1");
+  EXPECT_EQ(found(), "r1");
+  command.root.clear();
+  EXPECT_EQ(found(), "it is not on record that a run like this has succeeded");
+}
+
+TEST_F(PremisesTest, ARunWhoseFolderOrRootIsAnotherIsNotFound) {
+  succeed("r1");
+  std::filesystem::create_directories(path("copy/runs/r1"));
+  std::filesystem::copy(root.state(), path("copy/.mlpipe"), std::filesystem::copy_options::recursive);
+  root = artifact::Root(std::filesystem::canonical(path("copy")));
+  EXPECT_THAT(found(), EndsWith("is not in this root"));
+  std::filesystem::remove_all(root.run("r1"));
+  EXPECT_THAT(found(), EndsWith("runs/r1 is gone"));
+}
+
 TEST_F(PremisesTest, OutputsAreLookedAt) {
   succeed("r1");
-  folder.write("o.csv", "others");
-  EXPECT_EQ(found(), "changed since run r1: " + path("o.csv") + " is missing or has changed");
+  folder.write(output, "others");
+  EXPECT_EQ(found(), "changed since run r1: " + path(output) + " is missing or has changed");
   EXPECT_EQ(connections, 0);
-  folder.write("o.csv", "rows\n");
+  folder.write(output, "rows\n");
   EXPECT_EQ(found(), "r1");
-  std::filesystem::remove(path("o.csv"));
-  EXPECT_EQ(found(), "changed since run r1: " + path("o.csv") + " is missing or has changed");
+  std::filesystem::remove(path(output));
+  EXPECT_EQ(found(), "changed since run r1: " + path(output) + " is missing or has changed");
 }
 
 TEST_F(PremisesTest, ImagesCountByTheirIds) {
@@ -161,7 +213,7 @@ TEST_F(PremisesTest, ImagesCountByTheirIds) {
   engine_images.clear();
   EXPECT_EQ(found(), "changed since run r1: image there:1 has changed or is not here");
   is_engine_gone = true;
-  EXPECT_EQ(found(), "changed since run r1: no engine answers");
+  EXPECT_EQ(found(), "cannot tell what has changed since run r1: no engine answers");
 }
 
 TEST_F(PremisesTest, WhatMayAlwaysComeToSomethingElseAlwaysRuns) {
@@ -208,16 +260,21 @@ TEST_F(PremisesTest, WhatOtherProgramsWroteIsNotBelieved) {
     record().keep_premises(asked_for(command).value(), text);
     run.finish(engine::RunState::succeeded);
   };
-  keep("r1", R"({"version":2})");
-  EXPECT_EQ(found(), "changed since run r1: it was recorded by another mlpipe");
+  for (const char* text : {R"({"version":2})", R"({"version":1})", R"([])",
+                           R"({"version":1,"sources":[],"passed_over":[],"imports":[],"images":[]})"}) {
+    keep(text, text);
+    EXPECT_THAT(found(), EndsWith("was recorded by another mlpipe"));
+  }
   keep("r2", "no JSON");
   EXPECT_THAT(found(), HasSubstr("what run r2 rests on"));
+  keep("r3", R"({"version":1,"sources":[1],"passed_over":[2],"imports":[3],"images":[4]})");
+  EXPECT_THAT(found(), StartsWith("c"));
 }
 
 TEST_F(PremisesTest, ARunThatIsGoneIsNotFound) {
   succeed("r1");
   ASSERT_TRUE(metadata::remove_run(root.database(), "r1"));
-  EXPECT_EQ(found(), "no run like this has succeeded yet");
+  EXPECT_EQ(found(), "it is not on record that a run like this has succeeded");
 }
 
 }  // namespace
