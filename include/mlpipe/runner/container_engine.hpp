@@ -25,8 +25,7 @@ struct Image {
   std::vector<std::string> entrypoint;
   std::vector<std::string> command;
   std::string architecture;
-  std::optional<WallTime> last_named =
-      {};  // when it was last given one of its names; nothing: the engine does not tell
+  std::optional<WallTime> last_named = {};  // given one of its names; nothing: the engine does not tell
 };
 
 struct ImageSummary {

@@ -62,8 +62,8 @@ struct ImageSource {
 // Of the images that the selected tasks name; nothing when one of them hangs on what another task gives.
 std::optional<std::vector<ImageSource>> image_sources(const plan::Plan& plan);
 
-// The image that `source` stands for now, when the engine has it: not_found. None is pulled or built; what one that is built
-// would be made of is read.
+// The image that `source` stands for now; not_found when the engine does not have it. None is pulled or built; what one that
+// is built would be made of is read.
 Result<Image> find_image(const ImageSource& source, ContainerEngine& engine);
 
 struct FoundImages {
